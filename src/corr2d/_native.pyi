@@ -1,0 +1,24 @@
+"""The native core; engines are its only users."""
+
+from typing import Any
+
+version: str
+
+def hardware_threads() -> int: ...
+def instruction_sets() -> list[str]: ...
+
+class Correlation:
+    def __init__(
+        self,
+        instruction_set: str,
+        sum: str,
+        image: tuple[str, bool, int],
+        out: tuple[str, bool, int],
+        rows: tuple[int, int, int, int, int, int, list[int]],
+        columns: tuple[int, int, int, int, int, int, list[int]],
+        batch: list[int],
+        channelled: bool,
+        channels: tuple[int, int, int],
+        fill: Any,
+    ) -> None: ...
+    def run(self, image: Any, weights: Any, bias: Any | None, out: Any, threads: int) -> int: ...

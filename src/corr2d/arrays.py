@@ -1,0 +1,176 @@
+"""NumPy or torch in, the same out: every array is a NumPy view here, none is copied.
+
+A torch tensor shares its memory with the view. NumPy has no bfloat16: such a tensor is seen as uint16 and its
+dtype goes by name.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corr2d.dtypes import SUPPORTED
+from corr2d.errors import describe, refuse
+
+_NUMPY_NAMES = {np.dtype(name): name for name in SUPPORTED if name != "bfloat16"} | {
+    np.dtype(name).newbyteorder("S"): name for name in SUPPORTED if name != "bfloat16"
+}
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether `value` is a torch tensor; torch is not imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def as_array(argument: str, value: Any) -> tuple[npt.NDArray[Any], str]:
+    """View `value` as a NumPy array and name its dtype."""
+    if type(value) is not np.ndarray:
+        if is_tensor(value):
+            return _view_of_tensor(argument, value)
+        value = _array_of_objects(argument, value)
+    name = _NUMPY_NAMES.get(value.dtype)
+    if name is None:
+        _refuse_dtype(argument, value)
+    return value, name
+
+
+def _array_of_objects(argument: str, value: Any) -> npt.NDArray[Any]:
+    if isinstance(value, np.ma.MaskedArray):
+        refuse(
+            argument,
+            "an array without a mask",
+            describe(value),
+            "Fill the masked pixels first, with image.filled(value).",
+            TypeError,
+        )
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        refuse(argument, "a regular array of numbers", describe(value), "Give every row the same length.", TypeError)
+
+
+def _refuse_dtype(argument: str, value: npt.NDArray[Any]) -> None:
+    remedy = {
+        "O": "Convert it first, as with numpy.asarray(rows, dtype=float); rows of unequal length cannot be an image.",
+        "M": "Convert it first, as with .astype('int64').",
+        "m": "Convert it first, as with .astype('int64').",
+        "f": "Convert it first, with .astype('float64').",
+        "c": "Convert it first, with .astype('complex128').",
+    }.get(value.dtype.kind, "Convert it to numbers first.")
+    refuse(argument, "an array of bool, integer, floating or complex numbers", describe(value), remedy, TypeError)
+
+
+def _view_of_tensor(argument: str, tensor: Any) -> tuple[npt.NDArray[Any], str]:
+    import torch
+
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        refuse(argument, "a dense tensor", describe(tensor), "Call .to_dense() or .dequantize() first.", TypeError)
+    if tensor.device.type != "cpu":
+        refuse(argument, "on the CPU", f"a tensor on {tensor.device}", "Move it with .cpu().", TypeError)
+    if tensor.requires_grad and torch.is_grad_enabled():
+        refuse(
+            argument,
+            "without requires_grad, because gradients are not implemented yet",
+            describe(tensor),
+            "Call within torch.no_grad(), or pass tensor.detach().",
+        )
+    plain = tensor.detach().resolve_conj().resolve_neg()
+    if plain.dtype is torch.bfloat16:
+        return plain.view(torch.int16).numpy().view(np.uint16), "bfloat16"
+    try:
+        array: npt.NDArray[Any] = plain.numpy()
+    except TypeError:
+        refuse(argument, "a tensor of a dtype that NumPy knows", describe(tensor), "Convert it first.", TypeError)
+    name = _NUMPY_NAMES.get(array.dtype)
+    if name is None:
+        _refuse_dtype(argument, array)
+    return array, str(name)
+
+
+def requested_dtype(dtype: Any) -> str | None:
+    """Name the dtype that the caller asked for: a NumPy or torch dtype, a name, or None."""
+    if dtype is None:
+        return None
+    rule = "None or one of " + ", ".join(name for name in SUPPORTED if name != "bool")
+    if type(dtype).__module__ == "torch":
+        name = str(dtype).removeprefix("torch.")
+    elif isinstance(dtype, str) and dtype == "bfloat16":
+        name = dtype
+    else:
+        try:
+            name = _NUMPY_NAMES.get(np.dtype(dtype), str(dtype))
+        except TypeError:
+            refuse("dtype", rule, describe(dtype), kind=TypeError)
+    if name not in SUPPORTED or name == "bool":
+        refuse("dtype", rule, repr(name), kind=TypeError)
+    return name
+
+
+def numpy_dtype(dtype: str) -> np.dtype[Any]:
+    """Give the dtype of a NumPy result."""
+    if dtype == "bfloat16":
+        refuse("dtype", "one that NumPy has, for a NumPy image", "'bfloat16'", "Pass a torch tensor.", TypeError)
+    return np.dtype(dtype)
+
+
+def new_tensor(shape: tuple[int, ...], dtype: str) -> tuple[Any, npt.NDArray[Any]]:
+    """Make an uninitialised tensor, and the NumPy view to write it through."""
+    import torch
+
+    result = torch.empty(shape, dtype=getattr(torch, dtype))
+    return result, _view_of_tensor("out", result)[0]
+
+
+def given_result(
+    out: Any, shape: tuple[int, ...], dtype: str, tensor: bool, *inputs: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """View the caller's `out`, which must be what the result would be and must not overlap any input."""
+    library = "a torch tensor, as the image is" if tensor else "a NumPy array, as the image is"
+    if is_tensor(out) is not tensor or not (tensor or isinstance(out, np.ndarray)):
+        refuse("out", library, describe(out), kind=TypeError)
+    view, name = as_array("out", out)
+    if view.shape != shape or name != dtype:
+        remedy = f"Pass dtype={name!r} to have the result converted." if view.shape == shape else ""
+        refuse("out", f"of shape {shape}, dtype {dtype}", f"shape {view.shape}, dtype {name}", remedy)
+    if not view.flags.writeable:
+        refuse("out", "writeable", describe(out))
+    if any(_overlap(view, other) for other in inputs):
+        refuse("out", "apart from image, kernel and bias in memory", "an array that overlaps one", "Pass a new array.")
+    return view
+
+
+def _overlap(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    # Exact for what slicing makes; the rare layout that would take long to decide counts as overlapping.
+    try:
+        return bool(np.shares_memory(one, other, max_work=10_000))
+    except np.exceptions.TooHardError:
+        return True
+
+
+def check_memory(shape: tuple[int, ...], dtype: str, map_length: int, allocate: bool) -> None:
+    """Refuse, before anything is allocated, a call whose result or index maps exceed the machine's memory."""
+    bytes_per_pixel = {"bfloat16": 2}.get(dtype) or np.dtype(dtype).itemsize
+    # An index map is held twice for a moment, as 8-byte integers: here and in the native core.
+    needed = 16 * map_length
+    if allocate:
+        needed += int(np.prod(shape, dtype=object)) * bytes_per_pixel
+    limit = _physical_memory()
+    if needed > limit:
+        refuse(
+            "the result",
+            f"no larger than the machine's memory of {limit / 2**30:.0f} GiB",
+            f"shape {shape}, dtype {dtype}: {needed / 2**30:.3g} GiB",
+            "Use less padding, or process the image in parts.",
+        )
+
+
+def _physical_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**47  # the address space of a 64-bit process, where the system does not tell

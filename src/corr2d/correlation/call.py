@@ -1,0 +1,322 @@
+"""One call, resolved in one order: arrays, window, dtypes, plan; then run.
+
+What a call resolves to depends on shapes, dtypes and options, not on pixel values, so it is kept and found again by
+the next call of its kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from corr2d.arrays import as_array, check_memory, given_result, is_tensor, new_tensor, numpy_dtype, requested_dtype
+from corr2d.dtypes import (
+    COMPLEX,
+    COMPLEX_OF,
+    Types,
+    carrier,
+    cast_finite,
+    exact_bound,
+    exact_call,
+    exact_limit,
+    resolve_types,
+    weight_sum,
+)
+from corr2d.engines import Spec
+from corr2d.errors import describe, refuse
+from corr2d.plan import Plan, keep, kept, make_plan
+from corr2d.window import resolve_window
+
+Array = npt.NDArray[Any]
+
+
+class Options(NamedTuple):
+    """The options of a call as the caller gave them; the door's signature holds the defaults."""
+
+    padding: Any
+    border: Any
+    fill: Any
+    stride: Any
+    dilation: Any
+    anchor: Any
+    groups: Any
+    channel_axis: Any
+    dtype: Any
+    engine: Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What every call of one kind shares."""
+
+    plan: Plan
+    types: Types
+    weights: np.dtype[Any]  # what the kernel is cast to
+    result: np.dtype[Any] | None  # None: a dtype that NumPy lacks, or a tensor
+    channel_axis: int | None  # None where the channels already stand before the last two axes
+    out_channels: int | None  # None for a 2-D kernel
+
+
+class Call(NamedTuple):
+    """One call: its kind, and the arrays as NumPy views."""
+
+    kind: Kind
+    image: Array
+    kernel: Array
+    bias: Array | None
+    given: Array | None  # the caller's `out`
+
+
+def run(image: Any, kernel: Any, flipped: bool, options: Options, bias: Any, out: Any) -> Any:
+    """Resolve and run one call."""
+    kind, pixels, taps, offsets, target = prepare(image, kernel, flipped, options, bias, out)
+    plan = kind.plan
+    if taps.dtype is not kind.weights or not taps.flags.c_contiguous:
+        taps = cast_weights(taps, kind)
+    if offsets is not None:
+        offsets = cast_bias(offsets, kind)
+    result = out
+    if target is None:
+        if kind.result is not None:
+            result = target = np.empty(plan.shape, kind.result)
+        else:
+            result, target = new_tensor(plan.shape, plan.dtype)
+    if kind.channel_axis is not None:
+        pixels, target = np.moveaxis(pixels, kind.channel_axis, -3), np.moveaxis(target, kind.channel_axis, -3)
+    if not plan.run(pixels, taps, offsets, target, plan.threads):
+        refuse(
+            "the result",
+            f"finite to be stored as {plan.dtype}",
+            "NaN or infinity in at least one place",
+            "Replace such pixels first, as with numpy.nan_to_num, or ask for a floating dtype.",
+        )
+    return result
+
+
+def prepare(image: Any, kernel: Any, flipped: bool, options: Options, bias: Any, out: Any) -> Call:
+    """View the arrays, and find or resolve the kind of the call."""
+    pixels, image_dtype = as_array("image", image)
+    taps, kernel_dtype = as_array("kernel", kernel)
+    offsets = None if bias is None else as_array("bias", bias)[0]
+    bound = holds = None
+    if exact_call(image_dtype, kernel_dtype):
+        _check_operands(pixels, taps)
+        bound = _bound(pixels, image_dtype, taps, offsets, options)
+        holds = carrier(bound)
+    tensor = image is not pixels and is_tensor(image)
+    swapped = out is not None and isinstance(out, np.ndarray) and not out.dtype.isnative
+    key = (pixels.shape, pixels.dtype, image_dtype, taps.shape, kernel_dtype, flipped, _settled(options), holds, tensor, swapped)
+    kind = kept(key)
+    if kind is None:
+        kind = _resolve(pixels, image_dtype, taps, kernel_dtype, flipped, options, bound, tensor, swapped, out is None)
+        keep(key, kind)
+    if offsets is not None:
+        _check_bias(offsets, kind)
+    given = None
+    if out is not None:
+        given = given_result(out, kind.plan.shape, kind.plan.dtype, tensor, pixels, taps)
+    return Call(kind, pixels, taps[..., ::-1, ::-1] if flipped else taps, offsets, given)
+
+
+# Types of options that compare equal only when they mean the same; found once, then recognised together.
+_PLAIN = frozenset([int, str, type(None)])
+_plain_options: set[tuple[type, ...]] = set()
+
+
+def _settled(options: Options) -> tuple[Any, Any]:
+    """Make the options a part of a key: 1, 1.0 and True compare equal, but must not find each other's plan."""
+    types = tuple(map(type, options))
+    if types in _plain_options:
+        return types, options
+    if _PLAIN.issuperset(types):
+        _plain_options.add(types)
+        return types, options
+    return types, tuple([option if type(option) in _PLAIN else repr(option) for option in options])
+
+
+def cast_weights(kernel: Array, kind: Kind) -> Array:
+    """Cast the kernel to the type of the sum, in C order."""
+    if kind.types.exact:
+        return np.ascontiguousarray(kernel, kind.weights)
+    return cast_finite("kernel", kernel, kind.weights)
+
+
+def cast_bias(bias: Array, kind: Kind) -> Array:
+    """Cast the bias to one value per result channel, in the type of the sum (complex where the result is)."""
+    types = kind.types
+    target = np.dtype(COMPLEX_OF[types.sum] if types.result in COMPLEX else types.sum)
+    values = np.broadcast_to(bias, (kind.out_channels or 1,))
+    return np.ascontiguousarray(values, target) if types.exact else cast_finite("bias", values, target)
+
+
+def _resolve(
+    image: Array,
+    image_dtype: str,
+    kernel: Array,
+    kernel_dtype: str,
+    flipped: bool,
+    options: Options,
+    bound: int | None,
+    tensor: bool,
+    swapped: bool,
+    allocate: bool,
+) -> Kind:
+    _check_operands(image, kernel)
+    shape, channel_axis = _channels_last_but_two(image.shape, options.channel_axis)
+    groups, channels, out_channels = _channel_counts(shape, kernel.shape, options)
+    rows, columns = resolve_window(
+        (shape[-2], shape[-1]),
+        (kernel.shape[-2], kernel.shape[-1]),
+        padding=options.padding,
+        border=options.border,
+        stride=options.stride,
+        dilation=options.dilation,
+        anchor=options.anchor,
+        flipped=flipped,
+    )
+    types = resolve_types(image_dtype, kernel_dtype, requested_dtype(options.dtype), bound)
+    channelled = kernel.ndim == 4
+    batch = shape[:-3] if channelled else shape[:-2]
+    result_shape = (*batch, *([groups * out_channels] if channelled else []), rows.result, columns.result)
+    if channel_axis is not None:
+        without = result_shape[:-3] + result_shape[-2:]
+        result_shape = (*without[:channel_axis], result_shape[-3], *without[channel_axis:])
+    check_memory(result_shape, types.result, rows.padded + columns.padded, allocate)
+    fill = _fill(options.fill, types) if rows.reaches_fill or columns.reaches_fill else _fill(options.fill, types) * 0
+    spec = Spec(
+        rows=rows,
+        columns=columns,
+        types=types,
+        fill=fill,
+        batch=batch,
+        channelled=channelled,
+        groups=groups,
+        channels=channels,
+        out_channels=out_channels,
+        image_swapped=not image.dtype.isnative,
+        out_swapped=swapped,
+    )
+    plan = make_plan(spec, result_shape, options.engine)
+    weights = np.dtype(types.weights)
+    result = None if tensor else numpy_dtype(types.result)
+    return Kind(plan, types, weights, result, channel_axis, groups * out_channels if channelled else None)
+
+
+def _check_operands(image: Array, kernel: Array) -> None:
+    if kernel.ndim not in (2, 4) or kernel.size == 0:
+        refuse(
+            "kernel",
+            "of shape (kh, kw) or (C_out, C_in/groups, kh, kw), with at least one element",
+            f"shape {kernel.shape}, dtype {kernel.dtype}",
+            "A 1-D kernel is written [[a, b, c]] along x, [[a], [b], [c]] along y.",
+        )
+    if image.ndim < kernel.ndim - (kernel.ndim == 4) or 0 in image.shape[-2:]:
+        wanted = "(..., H, W)" if kernel.ndim == 2 else "(..., C_in, H, W)"
+        refuse(
+            "image",
+            f"of shape {wanted} with at least one pixel",
+            f"shape {image.shape}, dtype {image.dtype}",
+            "Give the image two axes at least, as with image[None, :].",
+        )
+
+
+def _channels_last_but_two(shape: tuple[int, ...], channel_axis: Any) -> tuple[tuple[int, ...], int | None]:
+    """Give the shape with the channels before the last two axes, and where they were (None: there already)."""
+    if channel_axis is None:
+        return shape, None
+    rule = f"None or an axis of the image, from {-len(shape)} to {len(shape) - 1}"
+    if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
+        refuse("channel_axis", rule, describe(channel_axis), kind=TypeError)
+    axis = int(channel_axis)
+    if len(shape) < 3 or not -len(shape) <= axis < len(shape):
+        refuse("channel_axis", rule, f"{axis} for an image of shape {shape}", "A single plane has no channel axis.")
+    axis %= len(shape)
+    others = shape[:axis] + shape[axis + 1 :]
+    if 0 in others[-2:]:
+        refuse("image", "with at least one pixel", f"shape {shape} with channel_axis={axis}")
+    moved = (*others[:-2], shape[axis], *others[-2:])
+    return moved, None if axis == len(shape) - 3 else axis
+
+
+def _channel_counts(shape: tuple[int, ...], kernel: tuple[int, ...], options: Options) -> tuple[int, int, int]:
+    """Give (groups, image channels per group, result channels per group)."""
+    groups = options.groups
+    if isinstance(groups, bool) or not hasattr(groups, "__index__"):
+        refuse("groups", "an int of at least 1", describe(groups), kind=TypeError)
+    groups = int(groups)
+    if groups < 1:
+        refuse("groups", "an int of at least 1", str(groups))
+    if len(kernel) == 2:
+        if groups != 1:
+            refuse("groups", "1 for a 2-D kernel", str(groups), "A 2-D kernel filters every channel alone already.")
+        return 1, 1, 1
+    if kernel[0] % groups:
+        refuse("groups", "a divisor of the kernel's C_out", f"{groups} for a kernel of shape {kernel}")
+    if shape[-3] != kernel[1] * groups:
+        refuse(
+            "image",
+            f"of {kernel[1] * groups} channels ({kernel[1]} per group, {groups} groups)",
+            f"{shape[-3]} channels (shape {shape} with the channels before the last two axes)",
+            "Name the axis with channel_axis if the channels are elsewhere.",
+        )
+    return groups, kernel[1], kernel[0] // groups
+
+
+def _fill(fill: Any, types: Types) -> Any:
+    """Read the fill value as an exact Python number of the image's kind."""
+    value = _number(fill)
+    if isinstance(value, complex) and types.image not in COMPLEX:
+        refuse("fill", "real for a real image", describe(value), kind=TypeError)
+    if types.exact:
+        return _whole_value("fill", value)
+    target = COMPLEX_OF[types.sum] if types.image in COMPLEX else types.sum
+    try:
+        wide = np.asarray(value, "complex128" if isinstance(value, complex) else "float64")
+        cast_finite("fill", wide, np.dtype(target))
+    except OverflowError:
+        refuse("fill", "a number that float64 holds", describe(value))
+    return value
+
+
+def _number(fill: Any) -> Any:
+    if getattr(fill, "ndim", None) == 0 and hasattr(fill, "item"):
+        fill = fill.item()
+    if not isinstance(fill, (bool, int, float, complex)):
+        refuse("fill", "one number", describe(fill), kind=TypeError)
+    return fill
+
+
+def _whole_value(argument: str, value: Any) -> int:
+    if value != value or value in (float("inf"), float("-inf")) or value != int(value):
+        refuse(
+            argument,
+            "a whole number for an exact integer result",
+            describe(value),
+            "Use a floating kernel to get a floating result.",
+        )
+    return int(value)
+
+
+def _bound(image: Array, image_dtype: str, kernel: Array, bias: Array | None, options: Options) -> int:
+    """Bound what an exact call may sum up to."""
+    reaches_fill = options.padding != "valid" and (options.border == "constant" or "constant" in tuple(options.border))
+    fill = _whole_value("fill", _number(options.fill)) if reaches_fill else 0
+    offset = 0
+    if bias is not None and bias.size:
+        if bias.dtype.kind == "c":
+            refuse("bias", "real for a real result", describe(bias), kind=TypeError)
+        offset = max(abs(_whole_value("bias", value)) for value in bias.ravel().tolist())
+    limit = exact_limit(image_dtype, requested_dtype(options.dtype))
+    return exact_bound(weight_sum(kernel), image_dtype, fill, offset, limit, image)
+
+
+def _check_bias(bias: Array, kind: Kind) -> None:
+    allowed = [(), (1,)] if kind.out_channels is None else [(), (kind.out_channels,)]
+    if bias.shape not in allowed:
+        rule = "one number" if kind.out_channels is None else f"one number or of shape ({kind.out_channels},)"
+        refuse("bias", rule, describe(bias), "One value is added to each result channel.")
+    if bias.dtype.kind == "c" and kind.types.result not in COMPLEX:
+        refuse("bias", "real for a real result", describe(bias), kind=TypeError)

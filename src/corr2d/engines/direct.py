@@ -1,0 +1,169 @@
+"""The direct engine: every product, in one fixed order, in registers (native/correlate.cc).
+
+It supports every call. Sums run over channel, kernel row, kernel column, one fused multiply-add each, so the bits do
+not depend on threads, tiles, crops, or the instruction set as long as that has FMA.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corr2d import _native
+from corr2d.dtypes import COMPLEX, COMPONENT
+from corr2d.engines import Engine, Run, Spec
+
+# Multiply-adds and bytes per second of one core, measured by bench/first_engine.py --calibrate (AVX2, 2 cores).
+MULTIPLY_ADDS_PER_SECOND = {"float32": 4.0e10, "float64": 2.0e10, "int32": 1.2e10, "int64": 1.5e9}
+BYTES_PER_SECOND = 8.0e9
+SECONDS_PER_CALL = 1.0e-6
+
+# Unit roundoff, and the largest error of rounding to the result's type relative to the value.
+UNIT_ROUNDOFF = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
+
+
+def _chosen_instruction_set() -> str:
+    available = _native.instruction_sets()
+    forced = os.environ.get("CORR2D_ISA")
+    if forced is None:
+        return available[-1]
+    if forced not in available:
+        raise ValueError(
+            f"corr2d: the environment's CORR2D_ISA must be one of {', '.join(available)} on this machine, "
+            f"got {forced!r}. Unset it to use {available[-1]}."
+        )
+    return forced
+
+
+INSTRUCTION_SET = _chosen_instruction_set()
+
+
+def supports(spec: Spec) -> str | None:
+    """Every call."""
+    return None
+
+
+def cost(spec: Spec, threads: int) -> float:
+    """Estimate seconds: the arithmetic or the memory traffic, whichever takes longer."""
+    parts = _complex_products(spec)
+    arithmetic = spec.results * spec.terms * parts / MULTIPLY_ADDS_PER_SECOND[spec.types.sum] / threads
+    image = spec.planes * spec.groups * spec.channels * spec.rows.image * spec.columns.image
+    sizes = {"bfloat16": 2}
+    image_bytes = image * (sizes.get(spec.types.image) or np.dtype(spec.types.image).itemsize)
+    out_bytes = spec.results * (sizes.get(spec.types.result) or np.dtype(spec.types.result).itemsize)
+    return SECONDS_PER_CALL + max(arithmetic, (image_bytes + out_bytes) / BYTES_PER_SECOND)
+
+
+def error_bound(spec: Spec) -> float:
+    """Bound a chain of n fused multiply-adds, the cast of the weights, and one final rounding.
+
+    gamma_n = n u / (1 - n u) of Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1, with
+    n = terms + 2: the bias starts the chain, and weights and fill were rounded once. A complex product is two real
+    ones per part.
+    """
+    if spec.types.exact:
+        return UNIT_ROUNDOFF.get(COMPONENT.get(spec.types.result, spec.types.result), 0.0)
+    n = spec.terms * (2 if spec.types.image in COMPLEX and spec.types.kernel in COMPLEX else 1) + 3
+    u = UNIT_ROUNDOFF[spec.types.sum]
+    chain = n * u / (1 - n * u)
+    result = COMPONENT.get(spec.types.result, spec.types.result)
+    return chain + UNIT_ROUNDOFF.get(result, 0.0) * (1 + chain) if result != spec.types.sum else chain
+
+
+def prepare(spec: Spec) -> Run:
+    """Resolve the call once: index maps and layout go to the native core here, arrays at each run."""
+    complex_image = spec.types.image in COMPLEX
+    complex_kernel = spec.types.kernel in COMPLEX
+    if complex_image and complex_kernel:
+        return _prepare_complex(spec)
+    if complex_image:
+        real, imaginary = _native_call(spec, spec.fill.real), _native_call(spec, spec.fill.imag)
+
+        def run_parts(image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
+            _run(real, image.real, weights, _part(bias, "real"), out.real, threads)
+            return _run(imaginary, image.imag, weights, _part(bias, "imag"), out.imag, threads)
+
+        return run_parts
+    call = _native_call(spec, spec.fill.real)
+    if complex_kernel:
+
+        def run_kernel_parts(image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
+            _run(call, image, weights.real.copy(), _part(bias, "real"), out.real, threads)
+            return _run(call, image, weights.imag.copy(), _part(bias, "imag"), out.imag, threads)
+
+        return run_kernel_parts
+    if spec.types.result in COMPLEX:
+
+        def run_real_part(image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
+            _run(call, image, weights, _part(bias, "real"), out.real, threads)
+            out.imag[...] = 0.0 if bias is None else _part(bias, "imag").reshape(-1, 1, 1)[: spec.groups * spec.out_channels]
+            return True
+
+        return run_real_part
+
+    def run(image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
+        return call.run(image, weights, bias, out, threads) == 0
+
+    return run
+
+
+def _prepare_complex(spec: Spec) -> Run:
+    """Treat real and imaginary part as two channels: [Re Y; Im Y] = [Kr -Ki; Ki Kr] * [Re X; Im X]."""
+    call = _native_call(spec, spec.fill, parts=2)
+    shape = (spec.groups * spec.out_channels, 2, spec.channels, 2, spec.rows.taps, spec.columns.taps)
+
+    def run(image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
+        kernel = weights.reshape(shape[0], shape[2], *shape[4:])
+        blocks = np.empty(shape, spec.types.sum)
+        blocks[:, 0, :, 0] = blocks[:, 1, :, 1] = kernel.real
+        blocks[:, 1, :, 0] = kernel.imag
+        np.negative(kernel.imag, out=blocks[:, 0, :, 1])
+        return _run(call, image, blocks, None if bias is None else bias.view(spec.types.sum), out, threads)
+
+    return run
+
+
+def _part(bias: npt.NDArray[Any] | None, part: str) -> Any:
+    return None if bias is None else np.ascontiguousarray(getattr(bias, part))
+
+
+def _run(call: _native.Correlation, image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
+    return call.run(image, weights, bias, out, threads) == 0
+
+
+def _native_call(spec: Spec, fill: complex, parts: int = 1, instruction_set: str = INSTRUCTION_SET) -> _native.Correlation:
+    def element(dtype: str, swapped: bool) -> tuple[str, bool, int]:
+        return {"bool": "uint8"}.get(dtype) or COMPONENT.get(dtype, dtype), swapped, parts
+
+    rows, columns = spec.rows, spec.columns
+    fills = [fill.real, fill.imag][:parts]
+    return _native.Correlation(
+        instruction_set,
+        spec.types.sum,
+        element(spec.types.image, spec.image_swapped),
+        element(spec.types.result, spec.out_swapped),
+        (rows.image, rows.taps, rows.stride, rows.dilation, rows.before, rows.result, rows.sources().tolist()),
+        (
+            columns.image,
+            columns.taps,
+            columns.stride,
+            columns.dilation,
+            columns.before,
+            columns.result,
+            columns.sources().tolist(),
+        ),
+        list(spec.batch),
+        spec.channelled,
+        (spec.groups, spec.channels, spec.out_channels),
+        np.array(fills, spec.types.sum),
+    )
+
+
+def _complex_products(spec: Spec) -> int:
+    return (2 if spec.types.image in COMPLEX else 1) * (2 if spec.types.kernel in COMPLEX else 1)
+
+
+ENGINE = Engine("direct", supports, cost, prepare, error_bound)

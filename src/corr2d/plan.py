@@ -1,0 +1,210 @@
+"""From a resolved call to the engine that runs it, explained.
+
+A plan is a frozen value, made once per kind of call and kept; a user never has to touch one.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from corr2d import _native
+from corr2d.engines import Run, Spec, registry
+from corr2d.errors import NoEngineError, describe, door, refuse, suggestion
+
+# Work that pays for one more thread: several times what it takes to wake one (bench/first_engine.py --threads).
+SECONDS_PER_THREAD = 60e-6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a call will do and why: the engine, its estimated cost, and why not the others.
+
+    Attributes
+    ----------
+    engine : str
+        Name of the chosen engine.
+    reason : str
+        Why it was chosen.
+    seconds : float
+        Estimated time of one call.
+    threads : int
+        Number of threads that will share the work.
+    shape : tuple of int
+        Shape of the result.
+    dtype : str
+        Dtype of the result.
+    sum_dtype : str
+        Dtype in which products are summed (of real and imaginary part each, where the result is complex).
+    exact : bool
+        Whether every partial sum is an integer that `sum_dtype` holds exactly.
+    error_bound : float
+        c such that ``|result - truth| <= c * (sum over the window of |K| |X~| + |bias|)``; 0.0 means exact. Where the
+        result is an integer, the bound holds before the value is rounded.
+    rejected : dict of str to str
+        The other engines, each with the reason against it.
+    """
+
+    engine: str
+    reason: str
+    seconds: float
+    threads: int
+    shape: tuple[int, ...]
+    dtype: str
+    sum_dtype: str
+    exact: bool
+    error_bound: float
+    rejected: Mapping[str, str]
+    run: Run = field(repr=False, compare=False)
+    spec: Spec = field(repr=False)
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        precision = (
+            "exact" if self.error_bound == 0 else f"|error| <= {self.error_bound:.2g} * sum |kernel| |image|"
+        )
+        lines = [
+            f"engine     {self.engine} ({self.reason})",
+            f"result     shape {self.shape}, {self.dtype}",
+            f"sums       {self.spec.terms} products each, in {self.sum_dtype}; {precision}",
+            f"cost       about {_duration(self.seconds)} on {threads}",
+        ]
+        lines += [f"not        {name}: {reason}" for name, reason in self.rejected.items()]
+        return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def make_plan(spec: Spec, shape: tuple[int, ...], engine: str | None) -> Plan:
+    """Choose the cheapest engine that supports the call, or the one that was asked for."""
+    engines = registry()
+    if engine is not None and engine not in engines:
+        rule = "None or one of " + ", ".join(repr(name) for name in engines)
+        refuse("engine", rule, describe(engine), suggestion(engine, engines))
+    reasons = {name: candidate.supports(spec) for name, candidate in engines.items()}
+    able = [name for name, reason in reasons.items() if reason is None]
+    if engine is not None and engine not in able:
+        refuse("engine", "one that supports this call", f"{engine!r}: {reasons[engine]}", kind=NoEngineError)
+    costs = {name: engines[name].cost(spec, 1) for name in able}
+    if not costs:
+        told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        refuse("the call", "one that some engine supports", told, kind=NoEngineError)
+    name = engine or min(costs, key=lambda candidate: costs[candidate])
+    chosen = engines[name]
+    threads = max(1, min(get_num_threads(), int(costs[name] / SECONDS_PER_THREAD)))
+    rejected = {
+        other: reason or f"estimated at {_duration(costs[other])} on one thread"
+        for other, reason in reasons.items()
+        if other != name
+    }
+    if engine is not None:
+        why = "asked for"
+    else:
+        why = "the only one that supports this call" if len(able) == 1 else "the cheapest"
+    return Plan(
+        name,
+        why,
+        chosen.cost(spec, threads),
+        threads,
+        shape,
+        spec.types.result,
+        spec.types.sum,
+        spec.types.exact,
+        chosen.error_bound(spec),
+        rejected,
+        chosen.prepare(spec),
+        spec,
+    )
+
+
+# Plans by kind of call, oldest first; the door looks here before it resolves anything. An entry holds index maps, 8
+# bytes for each row and column, so even many plans are small beside one image.
+_KEPT = 256
+_plans: dict[Any, Any] = {}
+
+
+def kept(key: Any) -> Any:
+    """Give what was kept under `key`, or None."""
+    return _plans.get(key)
+
+
+def keep(key: Any, value: Any) -> None:
+    """Keep `value` under `key`, and let the oldest entry go when there are too many."""
+    if len(_plans) >= _KEPT:
+        _plans.pop(next(iter(_plans), None), None)
+    _plans[key] = value
+
+
+@functools.cache
+def _initial_threads() -> int:
+    text = os.environ.get("CORR2D_NUM_THREADS")
+    if text is None:
+        return _native.hardware_threads()
+    if not text.strip().isdigit() or int(text) < 1:
+        raise ValueError(
+            f"corr2d: the environment's CORR2D_NUM_THREADS must be a whole number of at least 1, got {text!r}. "
+            "Unset it to use every CPU this process may run on."
+        )
+    return int(text)
+
+
+_threads = _initial_threads()
+
+
+def get_num_threads() -> int:
+    """Give the largest number of threads that one call may use.
+
+    Returns
+    -------
+    int
+        At first the environment's ``CORR2D_NUM_THREADS``, else the number of CPUs this process may run on.
+
+    Examples
+    --------
+    >>> import corr2d
+    >>> corr2d.get_num_threads() >= 1
+    True
+    """
+    return _threads
+
+
+@door
+def set_num_threads(threads: int) -> None:
+    """Set the largest number of threads that one call may use; small calls use fewer.
+
+    Parameters
+    ----------
+    threads : int
+        At least 1. Results of the direct engine do not depend on it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `threads` is not a whole number, or less than 1.
+
+    Examples
+    --------
+    >>> import corr2d
+    >>> before = corr2d.get_num_threads()
+    >>> corr2d.set_num_threads(1)
+    >>> corr2d.get_num_threads()
+    1
+    >>> corr2d.set_num_threads(before)
+    """
+    global _threads
+    rule = "an int of at least 1"
+    if isinstance(threads, bool) or not hasattr(threads, "__index__"):
+        refuse("threads", rule, describe(threads), kind=TypeError)
+    count = int(threads)
+    if count < 1:
+        refuse("threads", rule, str(count))
+    _threads = count
+    _plans.clear()

@@ -1,0 +1,224 @@
+// Random calls over the whole option space: every copy of `correlate` against its slow twin, bit by bit.
+// Usage: test_correlate [calls, default 4000]
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "correlate.h"
+
+using namespace corr2d;
+
+namespace corr2d {
+int correlate_wide(const Job&, int, bool (*)());
+}
+
+namespace {
+
+constexpr unsigned char kSentinel = 0xa5;
+constexpr int64_t kSizes[kElements] = {1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8};
+
+std::mt19937_64 generator(20240611);
+
+int64_t pick(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(generator); }
+
+bool never() { return false; }
+
+// An array with random steps: padded, reversed or interleaved axes, so that a kernel that assumes any layout fails.
+struct Storage {
+    std::vector<unsigned char> bytes;
+
+    void lay_out(View& view, const Job& job, Element element, int parts, int64_t channels, int64_t rows, int64_t columns) {
+        view.element = element;
+        view.swapped = pick(0, 5) == 0;
+        const int64_t size = kSizes[int(element)], pixel = size * parts;
+        const bool contiguous = pick(0, 1);
+        const bool interleaved = !contiguous && pick(0, 1);  // channels next to each other, as in photographs
+        const int64_t gap = contiguous ? 0 : pick(0, 3) * pixel;
+        view.part = size;
+        view.column = interleaved ? channels * pixel : pixel + (contiguous ? 0 : pick(0, 1) * pixel);
+        view.row = columns * view.column + gap;
+        view.channel = interleaved ? pixel : rows * view.row;
+        int64_t total = interleaved ? rows * view.row : channels * view.channel;
+        for (int d = 0; d < job.batch_dimensions; ++d) {
+            view.batch[d] = total;
+            total *= job.batch_shape[d];
+        }
+        const int64_t offset = contiguous || pick(0, 3) ? 0 : 1;  // an odd address now and then
+        bytes.assign(size_t(total + offset), 0);
+        view.data = reinterpret_cast<char*>(bytes.data()) + offset;
+        if (!contiguous && pick(0, 3) == 0) {
+            view.data += (rows - 1) * view.row;
+            view.row = -view.row;
+        }
+        if (!contiguous && !interleaved && pick(0, 3) == 0) {
+            view.data += (columns - 1) * view.column;
+            view.column = -view.column;
+        }
+    }
+
+    void fill_small_numbers(const View& view) {
+        for (auto& byte : bytes) byte = static_cast<unsigned char>(pick(0, 255));
+        const int64_t size = kSizes[int(view.element)];
+        if (size < 4 || view.element == Element::f16 || view.element == Element::bf16) return;
+        for (size_t at = size_t(view.data - reinterpret_cast<char*>(bytes.data())) % size_t(size); at + size_t(size) <= bytes.size();
+             at += size_t(size)) {
+            unsigned char value[8];
+            const int64_t whole = view.element == Element::u32 || view.element == Element::u64 ? pick(0, 999) : pick(-999, 999);
+            const float single = float(whole) * 0.37f;
+            const double wide = double(whole) * 0.37;
+            if (view.element == Element::f32) std::memcpy(value, &single, 4);
+            else if (view.element == Element::f64) std::memcpy(value, &wide, 8);
+            else std::memcpy(value, &whole, size_t(size));
+            for (int64_t b = 0; b < size; ++b) bytes[at + size_t(b)] = value[view.swapped ? size - 1 - b : b];
+        }
+    }
+};
+
+struct AxisStorage {
+    std::vector<int64_t> sources;
+
+    void lay_out(Axis& axis, bool big) {
+        axis.image = pick(1, big ? 400 : 40);
+        axis.taps = pick(0, 9) ? pick(1, 6) : pick(1, 40);
+        axis.stride = pick(0, 2) ? 1 : pick(1, 5);
+        axis.dilation = pick(0, 2) ? 1 : pick(1, 6);
+        const int64_t span = (axis.taps - 1) * axis.dilation + 1;
+        axis.before = pick(0, 1) ? pick(0, span) : 0;
+        int64_t after = pick(0, 1) ? pick(0, span) : 0;
+        if (axis.before + axis.image + after < span) after = span - axis.before - axis.image + pick(0, 3);
+        axis.padded = axis.before + axis.image + after;
+        axis.result = (axis.padded - span) / axis.stride + 1;
+        const bool filled = pick(0, 1);
+        sources.resize(size_t(axis.padded));
+        axis.fills = false;
+        for (int64_t p = 0; p < axis.padded; ++p) {
+            const int64_t inside = p - axis.before;
+            const bool outside = inside < 0 || inside >= axis.image;
+            sources[size_t(p)] = !outside ? inside : filled ? -1 : pick(0, axis.image - 1);
+            axis.fills |= outside && filled;
+        }
+        axis.source = sources.data();
+    }
+};
+
+// Numbers small enough that integer sums stay far from overflow.
+template <class T> std::vector<T> numbers(int64_t count) {
+    std::vector<T> values(size_t(count), T(0));
+    for (auto& value : values) value = T(pick(-9, 9)) / (std::is_floating_point_v<T> ? T(7) : T(1));
+    return values;
+}
+
+template <class T> bool agree(int call) {
+    Job job;
+    std::memset(&job, 0, sizeof job);
+    AxisStorage rows, columns;
+    const bool big = call % 16 == 0;  // several tiles across
+    rows.lay_out(job.rows, false);
+    columns.lay_out(job.columns, big);
+    job.batch_dimensions = int(pick(0, 2));
+    for (int d = 0; d < job.batch_dimensions; ++d) job.batch_shape[d] = pick(1, 2);
+    job.image_parts = int(pick(1, 2));
+    job.out_parts = int(pick(1, 2));
+    job.groups = pick(1, 2);
+    const int64_t channels = pick(0, 3) ? pick(1, 2) : pick(1, 9), out_channels = pick(1, 3);
+    job.channels = channels * job.image_parts;
+    job.out_channels = out_channels * job.out_parts;
+    job.sum = kElementOf<T>;
+    // Sums in floating types may take any element; exact sums take what their Python side would give them.
+    const Element element = pick(0, 1) ? kElementOf<T> : Element(pick(0, 5));
+    const Element out_element = pick(0, 1) ? kElementOf<T> : Element(pick(0, kElements - 1));
+    Storage image, out;
+    image.lay_out(job.image, job, element, job.image_parts, job.groups * channels, job.rows.image, job.columns.image);
+    image.fill_small_numbers(job.image);
+    out.lay_out(job.out, job, out_element, job.out_parts, job.groups * out_channels, job.rows.result, job.columns.result);
+    const auto weights = numbers<T>(job.groups * job.out_channels * job.channels * job.rows.taps * job.columns.taps);
+    const auto bias = numbers<T>(job.groups * job.out_channels);
+    const auto fill = numbers<T>(2);
+    job.weights = weights.data();
+    job.bias = pick(0, 1) ? bias.data() : nullptr;
+    job.fill = fill.data();
+
+    std::fill(out.bytes.begin(), out.bytes.end(), kSentinel);
+    const int expected = correlate_slow(job, 1, never);
+    const auto truth = out.bytes;
+    bool good = true;
+    const auto compare = [&](const char* name, Correlate correlate) {
+        std::fill(out.bytes.begin(), out.bytes.end(), kSentinel);
+        const int outcome = correlate(job, int(pick(1, 3)), never);
+        if (outcome == expected && out.bytes == truth) return;
+        std::printf("call %d: %s differs (kernel %lldx%lld, stride %lld %lld, dilation %lld %lld, result %lldx%lld)\n", call, name,
+                    (long long)job.rows.taps, (long long)job.columns.taps, (long long)job.rows.stride, (long long)job.columns.stride,
+                    (long long)job.rows.dilation, (long long)job.columns.dilation, (long long)job.rows.result,
+                    (long long)job.columns.result);
+        good = false;
+    };
+    for (int s = 0; s < kInstructionSetCount; ++s) {
+        const std::string name = kInstructionSets[s].name;
+        // Without a fused multiply-add floating sums round twice as often; then only integers must agree.
+        const bool fused = name != "baseline" || std::is_integral_v<T>;
+        if (kInstructionSets[s].available() && fused) compare(name.c_str(), kInstructionSets[s].correlate);
+    }
+    if (std::is_integral_v<T>) compare("wide", correlate_wide);
+#ifdef __FMA__
+    else compare("wide", correlate_wide);
+#endif
+    return good;
+}
+
+// A kernel too large for one tile is summed in pieces; the order, and so the bits, must not change.
+bool agree_in_pieces(int64_t kernel_rows, int64_t kernel_columns, int64_t dilation) {
+    Job job;
+    std::memset(&job, 0, sizeof job);
+    const auto axis = [&](Axis& a, std::vector<int64_t>& sources, int64_t taps) {
+        a.taps = taps;
+        a.stride = 1;
+        a.dilation = dilation;
+        a.image = a.padded = (taps - 1) * dilation + 20;
+        a.result = 20;
+        for (int64_t p = 0; p < a.padded; ++p) sources.push_back(p);
+        a.source = sources.data();
+    };
+    std::vector<int64_t> row_sources, column_sources;
+    axis(job.rows, row_sources, kernel_rows);
+    axis(job.columns, column_sources, kernel_columns);
+    std::vector<unsigned char> image(size_t(job.rows.image * job.columns.image));
+    for (auto& pixel : image) pixel = static_cast<unsigned char>(pick(0, 255));
+    const auto weights = numbers<float>(kernel_rows * kernel_columns);
+    std::vector<float> out(400), truth;
+    const float fill = 0;
+    job.image = {reinterpret_cast<char*>(image.data()), Element::u8, false, {}, 0, 0, job.columns.image, 1};
+    job.out = {reinterpret_cast<char*>(out.data()), Element::f32, false, {}, 0, 0, 80, 4};
+    job.groups = job.channels = job.out_channels = job.image_parts = job.out_parts = 1;
+    job.sum = Element::f32;
+    job.weights = weights.data();
+    job.fill = &fill;
+    correlate_slow(job, 1, never);
+    truth = out;
+    const InstructionSet& best = kInstructionSets[kInstructionSetCount - 1].available() ? kInstructionSets[kInstructionSetCount - 1]
+                                                                                     : kInstructionSets[kInstructionSetCount > 1];
+    if (!best.available() || std::string(best.name) == "baseline") return true;
+    std::fill(out.begin(), out.end(), -1.0f);
+    best.correlate(job, 2, never);
+    return out == truth;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const int calls = argc > 1 ? std::atoi(argv[1]) : 4000;
+    int failures = 0;
+    for (int call = 0; call < calls && failures < 10; ++call) {
+        failures += !agree<float>(call);
+        failures += !agree<double>(call);
+        failures += !agree<int32_t>(call);
+        failures += !agree<int64_t>(call);
+    }
+    failures += !agree_in_pieces(300, 5, 1);
+    failures += !agree_in_pieces(3, 300, 7);
+    failures += !agree_in_pieces(150, 150, 3);
+    std::printf("%d calls in four types: %d failures\n", calls, failures);
+    return failures != 0;
+}
