@@ -356,7 +356,7 @@ private:
                            piece.row * whole_.columns + piece.column;
         const T bias = job_.bias ? static_cast<const T*>(job_.bias)[out_channel] : T(0);
         Taps<T> view = {t.pointers, 0, t.offsets, weights, taps, whole_.columns, piece.channels, piece.rows, piece.columns};
-        for (int64_t phase = 0; phase < spacing_; ++phase) {
+        for (int64_t phase = 0; phase < least(spacing_, t.rows); ++phase) {
             int64_t i = phase;
             sum_blocks<kRows<T>>(t, piece, view, slot, out_channel, i, bias, resume);
         }

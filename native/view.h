@@ -6,7 +6,7 @@
 
 namespace corr2d {
 
-constexpr int kMaxBatchDimensions = 32;
+constexpr int kMaxBatchDimensions = 64;  // NumPy allows no more
 
 // One image axis. `source[p]` is the image index that lies at padded position p (0 <= p < padded), -1 for the fill
 // value; from `before` on, for `image` positions, it is the identity.

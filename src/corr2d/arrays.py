@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +33,15 @@ def as_array(argument: str, value: Any) -> tuple[npt.NDArray[Any], str]:
         if is_tensor(value):
             return _view_of_tensor(argument, value)
         value = _array_of_objects(argument, value)
-    name = _NUMPY_NAMES.get(value.dtype)
-    if name is None:
-        _refuse_dtype(argument, value)
-    return value, name
+    return value, _NUMPY_NAMES.get(value.dtype) or _refuse_dtype(argument, value)
+
+
+def as_numbers(argument: str, value: Any) -> tuple[npt.NDArray[Any], str]:
+    """View `value` as an array that NumPy computes with; a bfloat16 tensor is widened, which copies it."""
+    array, name = as_array(argument, value)
+    if name == "bfloat16":
+        return (array.astype(np.uint32) << np.uint32(16)).view(np.float32), name
+    return array, name
 
 
 def _array_of_objects(argument: str, value: Any) -> npt.NDArray[Any]:
@@ -51,25 +56,34 @@ def _array_of_objects(argument: str, value: Any) -> npt.NDArray[Any]:
     try:
         return np.asarray(value)
     except (TypeError, ValueError):
-        refuse(argument, "a regular array of numbers", describe(value), "Give every row the same length.", TypeError)
+        rule = "a regular array of numbers"
+        refuse(argument, rule, f"an irregular {type(value).__name__}", "Give all rows one length.")
 
 
-def _refuse_dtype(argument: str, value: npt.NDArray[Any]) -> None:
+def _refuse_dtype(argument: str, value: npt.NDArray[Any]) -> NoReturn:
     remedy = {
-        "O": "Convert it first, as with numpy.asarray(rows, dtype=float); rows of unequal length cannot be an image.",
+        "O": "Convert it first, as with numpy.asarray(rows, dtype=float); all rows need one length.",
         "M": "Convert it first, as with .astype('int64').",
         "m": "Convert it first, as with .astype('int64').",
         "f": "Convert it first, with .astype('float64').",
         "c": "Convert it first, with .astype('complex128').",
     }.get(value.dtype.kind, "Convert it to numbers first.")
-    refuse(argument, "an array of bool, integer, floating or complex numbers", describe(value), remedy, TypeError)
+    refuse(
+        argument, "an array of bool, integer, floating or complex numbers", describe(value), remedy, TypeError
+    )
 
 
 def _view_of_tensor(argument: str, tensor: Any) -> tuple[npt.NDArray[Any], str]:
     import torch
 
     if tensor.layout is not torch.strided or tensor.is_quantized:
-        refuse(argument, "a dense tensor", describe(tensor), "Call .to_dense() or .dequantize() first.", TypeError)
+        refuse(
+            argument,
+            "a dense tensor",
+            describe(tensor),
+            "Call .to_dense() or .dequantize() first.",
+            TypeError,
+        )
     if tensor.device.type != "cpu":
         refuse(argument, "on the CPU", f"a tensor on {tensor.device}", "Move it with .cpu().", TypeError)
     if tensor.requires_grad and torch.is_grad_enabled():
@@ -85,11 +99,10 @@ def _view_of_tensor(argument: str, tensor: Any) -> tuple[npt.NDArray[Any], str]:
     try:
         array: npt.NDArray[Any] = plain.numpy()
     except TypeError:
-        refuse(argument, "a tensor of a dtype that NumPy knows", describe(tensor), "Convert it first.", TypeError)
-    name = _NUMPY_NAMES.get(array.dtype)
-    if name is None:
-        _refuse_dtype(argument, array)
-    return array, str(name)
+        refuse(
+            argument, "a tensor of a dtype that NumPy knows", describe(tensor), "Convert it first.", TypeError
+        )
+    return array, _NUMPY_NAMES.get(array.dtype) or _refuse_dtype(argument, array)
 
 
 def requested_dtype(dtype: Any) -> str | None:
@@ -114,7 +127,9 @@ def requested_dtype(dtype: Any) -> str | None:
 def numpy_dtype(dtype: str) -> np.dtype[Any]:
     """Give the dtype of a NumPy result."""
     if dtype == "bfloat16":
-        refuse("dtype", "one that NumPy has, for a NumPy image", "'bfloat16'", "Pass a torch tensor.", TypeError)
+        refuse(
+            "dtype", "one that NumPy has, for a NumPy image", "'bfloat16'", "Pass a torch tensor.", TypeError
+        )
     return np.dtype(dtype)
 
 
@@ -140,16 +155,17 @@ def given_result(
     if not view.flags.writeable:
         refuse("out", "writeable", describe(out))
     if any(_overlap(view, other) for other in inputs):
-        refuse("out", "apart from image, kernel and bias in memory", "an array that overlaps one", "Pass a new array.")
+        refuse(
+            "out",
+            "apart from image, kernel and bias in memory",
+            "an array that overlaps one",
+            "Pass a new array.",
+        )
     return view
 
 
 def _overlap(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
-    # Exact for what slicing makes; the rare layout that would take long to decide counts as overlapping.
-    try:
-        return bool(np.shares_memory(one, other, max_work=10_000))
-    except np.exceptions.TooHardError:
-        return True
+    return np.may_share_memory(one, other) and np.shares_memory(one, other)
 
 
 def check_memory(shape: tuple[int, ...], dtype: str, map_length: int, allocate: bool) -> None:

@@ -6,6 +6,7 @@ The kernel is a parameter: it never widens a floating image.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +24,16 @@ SUPPORTED = (*INTEGERS, *FLOATS, *COMPLEX)
 COMPONENT = {"complex64": "float32", "complex128": "float64"}
 COMPLEX_OF = {"float32": "complex64", "float64": "complex128"}
 
-# Integers up to these magnitudes are exact in the type, and so is every partial sum below the bound. In the order of
-# preference: float32 sums run fastest (bench/blocks.py), 64-bit integer products slowest on every machine.
+# Integers up to these magnitudes are exact in the type, and so is every partial sum below the bound. In the
+# order of preference: float32 sums run fastest (bench/blocks.py), 64-bit integer products slowest on every
+# machine.
 EXACT_LIMITS = {"float32": 2**24, "int32": 2**31 - 1, "float64": 2**53, "int64": 2**63 - 1}
+
+# Up to this many values Python's own arithmetic beats array operations several times; most kernels are that
+# small.
+_SMALL = 64
+# Far below the largest float32, so that neither part of a complex number of this magnitude overflows.
+_WITHOUT_OVERFLOW = 1e38
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,8 @@ def exact_call(image: str, kernel: str) -> bool:
 def resolve_types(image: str, kernel: str, requested: str | None, bound: int | None) -> Types:
     """Resolve the dtype table.
 
-    `requested` is what the caller asked for; `bound`, for an exact call, is the largest magnitude that the sum
-    may reach (:func:`exact_bound`).
+    `requested` is what the caller asked for; `bound`, for an exact call, is the largest magnitude that the
+    sum may reach (:func:`exact_bound`).
     """
     if bound is not None:
         return _exact_types(image, kernel, requested, bound)
@@ -85,7 +93,7 @@ def _exact_types(image: str, kernel: str, requested: str | None, bound: int) -> 
     if requested is not None and requested not in INTEGERS:
         return Types(image, kernel, "float64", result, exact=False)
     holds = "int64" if bound <= EXACT_LIMITS["int64"] else "float64"
-    refuse(
+    return refuse(
         "sum|kernel| * max|image|",
         f"at most {limit} for an exact {natural if requested is None else 'int64'} sum",
         f"{bound}" if bound < 10**30 else f"about 10**{len(str(bound)) - 1}",
@@ -94,14 +102,18 @@ def _exact_types(image: str, kernel: str, requested: str | None, bound: int) -> 
     )
 
 
-def exact_bound(weight_sum: int, image: str, fill: int, bias: int, limit: int, pixels: npt.NDArray[Any]) -> int:
+def exact_bound(
+    weight_sum: int, image: str, fill: int, bias: int, limit: int, pixels: npt.NDArray[Any]
+) -> int:
     """Bound the magnitude of an exact sum, partial sums included: sum|K| * max|image| + |bias|.
 
-    First by the image's dtype; only where that exceeds `limit` by the image's own range, which costs one pass.
-    `fill` is 0 where no window reaches the fill value.
+    First by the image's dtype; only where that exceeds `limit` by the image's own range, which costs one
+    pass. `fill` is 0 where no window reaches the fill value.
     """
+    if pixels.size == 0:
+        return weight_sum * max(abs(fill), 1) + bias
     largest = max(_largest(image), abs(fill), 1)
-    if weight_sum * largest + bias <= limit or pixels.size == 0:
+    if weight_sum * largest + bias <= limit:
         return weight_sum * largest + bias
     low, high = int(pixels.min()), int(pixels.max())
     return weight_sum * max(abs(low), abs(high), abs(fill), 1) + bias
@@ -117,6 +129,7 @@ def exact_limit(image: str, requested: str | None) -> int:
     return EXACT_LIMITS["int32" if image in SMALL_INTEGERS and requested is None else "int64"]
 
 
+@functools.cache
 def _largest(image: str) -> int:
     if image == "bool":
         return 1
@@ -126,23 +139,38 @@ def _largest(image: str) -> int:
 
 def weight_sum(kernel: npt.NDArray[Any]) -> int:
     """Sum |K| over the taps of one result channel, exactly; the largest over the result channels."""
-    if kernel.size <= 64 and kernel.ndim == 2:
-        # A tenth of the time that three array operations take; most kernels are this small.
-        return sum(map(abs, kernel.ravel().tolist()))
+    if kernel.size <= _SMALL and kernel.ndim == 2:
+        return int(sum(map(abs, kernel.ravel().tolist())))
     per_channel = kernel.reshape(kernel.shape[0], -1) if kernel.ndim == 4 else kernel.reshape(1, -1)
     # Sums of integers below 2^53 are exact in float64 in any order.
     estimate = np.abs(per_channel.astype(np.float64)).sum(axis=1).max()
     if estimate < 2.0**53:
         return int(estimate)
-    return max(sum(abs(value) for value in channel) for channel in per_channel.tolist())
+    return int(max(sum(map(abs, channel)) for channel in per_channel.tolist()))
+
+
+def may_overflow(pixels: npt.NDArray[Any], weights: npt.NDArray[Any], bias: npt.NDArray[Any] | None) -> bool:
+    """Whether some sum might not be finite, judged by the largest magnitudes: two passes over the image.
+
+    Asked only where it matters that a refused call has written nothing, or less than a whole image.
+    """
+    if pixels.size == 0:
+        return False
+    largest = max(abs(float(pixels.min())), abs(float(pixels.max())))
+    offset = 0.0 if bias is None else float(np.abs(bias).max())
+    bound = largest * float(np.abs(weights).sum(dtype=np.float64)) + offset
+    # Half of the range leaves room for every rounding on the way; a NaN compares false.
+    return not bound < float(np.finfo(weights.dtype).max) / 2
 
 
 def cast_finite(argument: str, values: npt.NDArray[Any], target: np.dtype[Any]) -> npt.NDArray[Any]:
     """Cast to the sum's type, C-contiguous; a finite value that the type cannot hold is refused."""
     if values.dtype == target:
         return np.asarray(values, order="C")
+    if values.size <= _SMALL and max(map(abs, values.ravel().tolist())) <= _WITHOUT_OVERFLOW:
+        return np.asarray(values, target, order="C")
     with np.errstate(over="ignore", invalid="ignore"):
-        cast = np.asarray(values, dtype=target, order="C")
+        cast = np.asarray(values, target, order="C")
     if values.dtype.kind in "fc" and not np.array_equal(np.isfinite(cast), np.isfinite(values)):
         refuse(
             argument,

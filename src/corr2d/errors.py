@@ -29,8 +29,14 @@ class Refused(Exception):
         super().__init__(message)
         self.kind = kind
 
+    def at(self, name: str) -> Exception:
+        """Give the final exception, with the public function's name in front."""
+        return self.kind(f"{name}: {self}")
 
-def refuse(argument: str, rule: str, got: str, remedy: str = "", kind: type[Exception] = ValueError) -> NoReturn:
+
+def refuse(
+    argument: str, rule: str, got: str, remedy: str = "", kind: type[Exception] = ValueError
+) -> NoReturn:
     """Raise the bare rule: ``<argument> must be <rule>, got <got>. <remedy>``."""
     raise Refused(kind, f"{argument} must be {rule}, got {got}.{' ' + remedy if remedy else ''}")
 
@@ -39,21 +45,23 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
     """Let `function` turn a broken rule into its final exception, with the function's name in front."""
     module = function.__module__.removeprefix("corr2d.")
     room = module.split(".")[0]
-    name = function.__name__ if room in ("correlation", "plan", "reference") else f"{room}.{function.__name__}"
+    name = (
+        function.__name__ if room in ("correlation", "plan", "reference") else f"{room}.{function.__name__}"
+    )
 
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except Refused as broken:
-            raise broken.kind(f"{name}: {broken}") from None
+            raise broken.at(name) from None
 
     return guarded
 
 
 def describe(value: Any) -> str:
     """Name a value for a message: arrays by shape and dtype, never by content; the rest by a short repr."""
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
+    if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type):
         return f"{type(value).__name__} of shape {tuple(value.shape)}, dtype {value.dtype}"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}... ({type(value).__name__})"

@@ -15,7 +15,8 @@ from corr2d import _native
 from corr2d.engines import Run, Spec, registry
 from corr2d.errors import NoEngineError, describe, door, refuse, suggestion
 
-# Work that pays for one more thread: several times what it takes to wake one (bench/first_engine.py --threads).
+# Work that pays for one more thread: several times what it takes to wake one (bench/first_engine.py
+# --threads).
 SECONDS_PER_THREAD = 60e-6
 
 
@@ -42,8 +43,8 @@ class Plan:
     exact : bool
         Whether every partial sum is an integer that `sum_dtype` holds exactly.
     error_bound : float
-        c such that ``|result - truth| <= c * (sum over the window of |K| |X~| + |bias|)``; 0.0 means exact. Where the
-        result is an integer, the bound holds before the value is rounded.
+        c such that ``|result - truth| <= c * (sum over the window of |K| |X~| + |bias|)``; 0.0 means exact.
+        Where the result is an integer, the bound holds before the value is rounded.
     rejected : dict of str to str
         The other engines, each with the reason against it.
     """
@@ -125,8 +126,8 @@ def make_plan(spec: Spec, shape: tuple[int, ...], engine: str | None) -> Plan:
     )
 
 
-# Plans by kind of call, oldest first; the door looks here before it resolves anything. An entry holds index maps, 8
-# bytes for each row and column, so even many plans are small beside one image.
+# Plans by kind of call, oldest first; the door looks here before it resolves anything. An entry holds index
+# maps, 8 bytes for each row and column, so even many plans are small beside one image.
 _KEPT = 256
 _plans: dict[Any, Any] = {}
 
@@ -150,7 +151,8 @@ def _initial_threads() -> int:
         return _native.hardware_threads()
     if not text.strip().isdigit() or int(text) < 1:
         raise ValueError(
-            f"corr2d: the environment's CORR2D_NUM_THREADS must be a whole number of at least 1, got {text!r}. "
+            f"corr2d: the environment's CORR2D_NUM_THREADS must be a whole number of at least 1, "
+            f"got {text!r}. "
             "Unset it to use every CPU this process may run on."
         )
     return int(text)

@@ -1,8 +1,8 @@
 """Where each window lies: padding, border, stride, dilation and anchor become sizes and index maps.
 
-A border is an index map: one small function from (length, before, after) to the array of source indices of the
-continued axis, -1 meaning the fill value. Everything below this room knows only index maps, so a new border is
-one new row of :data:`BORDERS`.
+A border is an index map: one small function from (length, before, after) to the array of source indices of
+the continued axis, -1 meaning the fill value. Everything below this room knows only index maps, so a new
+border is one new row of :data:`BORDERS`.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def resolve_window(
     borders = _border_pair(border)
     paddings = _resolve_padding(kernel, dilations, padding, anchor, flipped)
     rows, columns = (
-        Axis(image[n], kernel[n], strides[n], dilations[n], *paddings[n], borders[n]) for n in (0, 1)
+        _axis(image[n], kernel[n], strides[n], dilations[n], paddings[n], borders[n]) for n in (0, 1)
     )
     for name, axis in (("rows", rows), ("columns", columns)):
         if axis.span > axis.padded:
@@ -163,26 +163,50 @@ def resolve_window(
     return rows, columns
 
 
+def _axis(image: int, taps: int, stride: int, dilation: int, padding: tuple[int, int], border: str) -> Axis:
+    """Make an axis; the dilation of one tap and a stride past the end change nothing and are cut short."""
+    before, after = padding
+    return Axis(
+        image,
+        taps,
+        min(stride, before + image + after),
+        dilation if taps > 1 else 1,
+        before,
+        after,
+        border,
+    )
+
+
 def whole_pair(argument: str, value: Any, *, minimum: int) -> tuple[int, int]:
     """Read an int, or a (y, x) pair of ints, each at least `minimum`."""
-    values = value if isinstance(value, (tuple, list)) else (value, value)
+    values = _pair_or_both(value)
     rule = f"an int or a (y, x) pair of ints, each at least {minimum}"
     if len(values) != 2:
         refuse(argument, rule, describe(value), "A plain int stands for both axes.")
     return _whole(argument, values[0], rule, minimum), _whole(argument, values[1], rule, minimum)
 
 
+def _pair_or_both(value: Any) -> Any:
+    """Give a sequence as it is, and a single value twice."""
+    if isinstance(value, (np.ndarray, range)):
+        value = list(value) if isinstance(value, range) else value.tolist()
+    return value if isinstance(value, (tuple, list)) else (value, value)
+
+
 def _whole(argument: str, value: Any, rule: str, minimum: int, remedy: str = "") -> int:
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+    try:
+        number = operator.index(value)
+    except TypeError:
         refuse(argument, rule, describe(value), remedy, TypeError)
-    number = operator.index(value)
+    if isinstance(value, bool):
+        refuse(argument, rule, describe(value), remedy, TypeError)
     if number < minimum:
         refuse(argument, rule, str(number), remedy)
     return number
 
 
 def _border_pair(border: Any) -> tuple[str, str]:
-    names = border if isinstance(border, (tuple, list)) else (border, border)
+    names = _pair_or_both(border)
     if len(names) != 2:
         refuse("border", "one rule or a (y, x) pair of rules", describe(border))
     for name in names:
@@ -235,19 +259,19 @@ def _anchored_padding(
 
 
 def _explicit_padding(padding: Any) -> list[tuple[int, int]]:
-    rule = (
-        "'valid', 'same', 'full', an int, (y, x) or ((top, bottom), (left, right)), each a number of pixels >= 0"
-    )
+    rule = "'valid', 'same', 'full', or pixels >= 0: an int, (y, x) or ((top, bottom), (left, right))"
     if isinstance(padding, str):
         refuse("padding", rule, repr(padding), suggestion(padding, PADDINGS))
     remedy = "To crop, slice the image instead."
-    sides = padding if isinstance(padding, (tuple, list)) else (padding, padding)
+    sides = _pair_or_both(padding)
     if len(sides) != 2:
         refuse("padding", rule, describe(padding))
     paddings = []
     for side in sides:
-        pair = side if isinstance(side, (tuple, list)) else (side, side)
+        pair = _pair_or_both(side)
         if len(pair) != 2:
             refuse("padding", rule, describe(padding))
-        paddings.append((_whole("padding", pair[0], rule, 0, remedy), _whole("padding", pair[1], rule, 0, remedy)))
+        paddings.append(
+            (_whole("padding", pair[0], rule, 0, remedy), _whole("padding", pair[1], rule, 0, remedy))
+        )
     return paddings

@@ -1,18 +1,19 @@
 """The door: ``corr2d``, ``conv2d`` and ``explain``. Everything above calls it, everything below serves it.
 
-Shapes are (..., H, W), pairs are (y, x). What a call resolves to is in call.py.
+Shapes are (..., H, W), pairs are (y, x). What a call resolves to is in call.py. The two operators catch a
+broken rule themselves instead of wearing @door: the decorator's repacking of keywords costs a tenth of a
+small call (bench/first_engine.py).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from corr2d.correlation.call import Options, prepare, run
-from corr2d.errors import door
+from corr2d.correlation.call import prepare, run
+from corr2d.errors import Refused, door
 from corr2d.plan import Plan
 
 
-@door
 def corr2d(
     image: Any,
     kernel: Any,
@@ -40,13 +41,14 @@ def corr2d(
     Parameters
     ----------
     image : array_like, shape (..., H, W), or (..., C_in, H, W) for a 4-D kernel
-        NumPy array, torch CPU tensor or nested lists; bool, integer, floating or complex; any strides and byte order.
+        NumPy array, torch CPU tensor or nested lists; bool, integer, floating or complex; any strides and
+        byte order.
     kernel : array_like, shape (kh, kw) or (C_out, C_in/groups, kh, kw)
         A 2-D kernel is applied to every plane; a 4-D one sums over the input channels of its group. It never
         widens a floating image.
     padding : {"valid", "same", "full"}, int, (y, x) or ((top, bottom), (left, right)), default "valid"
-        Pixels added around the image. "same" keeps the size (at stride 1) with floor(d*(k-1)/2) pixels before,
-        "full" adds d*(k-1) on every side.
+        Pixels added around the image. "same" keeps the size (at stride 1) with floor(d*(k-1)/2) pixels
+        before, "full" adds d*(k-1) on every side.
     border : {"constant", "edge", "symmetric", "reflect", "wrap"} or a (y, x) pair, default "constant"
         How the image goes on past its edges, in NumPy's words.
     fill : number, default 0
@@ -60,8 +62,8 @@ def corr2d(
     bias : number, or array_like of shape (C_out,) for a 4-D kernel, optional
         Added to every result value.
     channel_axis : int, optional
-        Where the image's channels are, as in (H, W, C): -1. The result has them in the same place. A 2-D kernel
-        filters each channel alone.
+        Where the image's channels are, as in (H, W, C): -1. The result has them in the same place. A 2-D
+        kernel filters each channel alone.
     dtype : dtype, optional
         Another dtype for the result. To an integer dtype values are rounded half to even and saturated.
     out : array, optional
@@ -72,29 +74,28 @@ def corr2d(
     Returns
     -------
     array, shape (..., H', W') or (..., C_out, H', W')
-        ``H' = (H + top + bottom - dy*(kh - 1) - 1) // sy + 1``, W' likewise; `out` if given, else new, a torch tensor
-        if `image` is one. It never aliases `image`. Its dtype: int32 for images of up to 16 bits with an integer
-        kernel, int64 for wider ones; float32 (float64) with a floating kernel; the image's own if that is floating or
-        complex; complex if the kernel is.
+        ``H' = (H + top + bottom - dy*(kh - 1) - 1) // sy + 1``, W' likewise; `out` if given, else new, a
+        torch tensor if `image` is one. It never aliases `image`. Its dtype: int32 for images of up to 16 bits
+        with an integer kernel, int64 for wider ones; float32 (float64 for wider ones) with a floating kernel;
+        the image's own if that is floating or complex; complex if the kernel is.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If an argument has a wrong value or shape; if an integer result would have to hold NaN or infinity (`out`
-        then holds unspecified values).
+        If an argument has a wrong value or shape; if an integer result would have to hold NaN or infinity.
     OverflowError
         If an integer result might not fit: sum|K| * max|X| is checked before any work.
 
     Notes
     -----
-    Numerics: integer images with integer kernels are exact. Otherwise sums are kept in float32 (float64 where the
-    result is) and `explain` states the error bound. NaN and infinity reach exactly the results whose window holds
-    them, zero weights included.
+    Numerics: integer images with integer kernels are exact. Otherwise sums are kept in float32 (float64 where
+    the result is) and `explain` states the error bound. NaN and infinity reach exactly the results whose
+    window holds them, zero weights included.
 
-    Cost: kh * kw multiply-adds per result value with the direct engine; a few MiB of memory per thread beyond the
-    result. No copy of the image is padded.
+    Cost: kh * kw multiply-adds per result value with the direct engine; a few MiB of memory per thread beyond
+    the result. No copy of the image is padded.
 
     References
     ----------
@@ -108,14 +109,16 @@ def corr2d(
     array([[19., 25.],
            [37., 43.]])
     >>> photograph = np.zeros((480, 640, 3), np.uint8)
-    >>> corr2d(photograph, np.ones((5, 5)) / 25, padding="same", border="edge", channel_axis=-1, dtype="uint8").shape
+    >>> corr2d(photograph, np.ones((5, 5)) / 25, padding="same", channel_axis=-1, dtype="uint8").shape
     (480, 640, 3)
     """
-    options = Options(padding, border, fill, stride, dilation, anchor, groups, channel_axis, dtype, engine)
-    return run(image, kernel, False, options, bias, out)
+    options = (padding, border, fill, stride, dilation, anchor, groups, channel_axis, dtype, engine)
+    try:
+        return run(image, kernel, False, options, bias, out)
+    except Refused as broken:
+        raise broken.at("corr2d") from None
 
 
-@door
 def conv2d(
     image: Any,
     kernel: Any,
@@ -139,9 +142,10 @@ def conv2d(
 
     Parameters
     ----------
-    image, kernel, padding, border, fill, stride, dilation, anchor, groups, bias, channel_axis, dtype, out, engine
-        As for `corr2d`. "same" puts the larger half of an odd number of padding pixels *before*, and `anchor` names
-        an element of the kernel as given.
+    image, kernel, padding, border, fill, stride, dilation, anchor, groups, bias, channel_axis, dtype, out,
+    engine
+        As for `corr2d`. "same" puts the larger half of an odd number of padding pixels *before*, and `anchor`
+        names an element of the kernel as given.
 
     Returns
     -------
@@ -160,8 +164,11 @@ def conv2d(
     array([[1, 2],
            [3, 4]])
     """
-    options = Options(padding, border, fill, stride, dilation, anchor, groups, channel_axis, dtype, engine)
-    return run(image, kernel, True, options, bias, out)
+    options = (padding, border, fill, stride, dilation, anchor, groups, channel_axis, dtype, engine)
+    try:
+        return run(image, kernel, True, options, bias, out)
+    except Refused as broken:
+        raise broken.at("conv2d") from None
 
 
 @door
@@ -182,11 +189,12 @@ def explain(
     out: Any = None,
     engine: str | None = None,
 ) -> Plan:
-    """Tell what `corr2d` would do with these arguments: which engine, why, at what cost, and why not the others.
+    """Tell what `corr2d` would do with these arguments: the engine, why, its cost, and why not the others.
 
     Parameters
     ----------
-    image, kernel, padding, border, fill, stride, dilation, anchor, groups, bias, channel_axis, dtype, out, engine
+    image, kernel, padding, border, fill, stride, dilation, anchor, groups, bias, channel_axis, dtype, out,
+    engine
         As for `corr2d`; nothing is computed, and nothing is written to `out`.
 
     Returns
@@ -207,5 +215,5 @@ def explain(
     >>> plan.shape, plan.dtype, plan.sum_dtype
     ((480, 640), 'float32', 'float32')
     """
-    options = Options(padding, border, fill, stride, dilation, anchor, groups, channel_axis, dtype, engine)
-    return prepare(image, kernel, False, options, bias, out).kind.plan
+    options = (padding, border, fill, stride, dilation, anchor, groups, channel_axis, dtype, engine)
+    return prepare(image, kernel, False, options, bias, out)[0].plan

@@ -1,7 +1,7 @@
 """One call, resolved in one order: arrays, window, dtypes, plan; then run.
 
-What a call resolves to depends on shapes, dtypes and options, not on pixel values, so it is kept and found again by
-the next call of its kind.
+What a call resolves to depends on shapes, dtypes and options, not on pixel values, so it is kept and found
+again by the next call of its kind.
 """
 
 from __future__ import annotations
@@ -12,16 +12,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from corr2d.arrays import as_array, check_memory, given_result, is_tensor, new_tensor, numpy_dtype, requested_dtype
+from corr2d.arrays import (
+    as_array,
+    as_numbers,
+    check_memory,
+    given_result,
+    is_tensor,
+    new_tensor,
+    numpy_dtype,
+    requested_dtype,
+)
 from corr2d.dtypes import (
     COMPLEX,
     COMPLEX_OF,
+    INTEGERS,
     Types,
     carrier,
     cast_finite,
     exact_bound,
     exact_call,
     exact_limit,
+    may_overflow,
     resolve_types,
     weight_sum,
 )
@@ -56,69 +67,92 @@ class Kind:
     types: Types
     weights: np.dtype[Any]  # what the kernel is cast to
     result: np.dtype[Any] | None  # None: a dtype that NumPy lacks, or a tensor
+    rounds: bool  # floating sums are rounded to integers, so that NaN and infinity have no result
     channel_axis: int | None  # None where the channels already stand before the last two axes
     out_channels: int | None  # None for a 2-D kernel
 
 
-class Call(NamedTuple):
-    """One call: its kind, and the arrays as NumPy views."""
-
-    kind: Kind
-    image: Array
-    kernel: Array
-    bias: Array | None
-    given: Array | None  # the caller's `out`
+# One call: its kind, then image, kernel and bias ready for the engine, and the caller's `out`, all as NumPy.
+Call = tuple[Kind, Array, Array, "Array | None", "Array | None"]
 
 
-def run(image: Any, kernel: Any, flipped: bool, options: Options, bias: Any, out: Any) -> Any:
+def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: Any, out: Any) -> Any:
     """Resolve and run one call."""
-    kind, pixels, taps, offsets, target = prepare(image, kernel, flipped, options, bias, out)
+    kind, pixels, weights, offsets, given = prepare(image, kernel, flipped, options, bias, out)
     plan = kind.plan
-    if taps.dtype is not kind.weights or not taps.flags.c_contiguous:
-        taps = cast_weights(taps, kind)
-    if offsets is not None:
-        offsets = cast_bias(offsets, kind)
-    result = out
-    if target is None:
-        if kind.result is not None:
-            result = target = np.empty(plan.shape, kind.result)
-        else:
-            result, target = new_tensor(plan.shape, plan.dtype)
-    if kind.channel_axis is not None:
-        pixels, target = np.moveaxis(pixels, kind.channel_axis, -3), np.moveaxis(target, kind.channel_axis, -3)
-    if not plan.run(pixels, taps, offsets, target, plan.threads):
+    if given is not None and not (kind.rounds and may_overflow(pixels, weights, offsets)):
+        result, target = out, given
+    elif kind.result is not None:
+        result = target = np.empty(plan.shape, kind.result)
+    else:
+        result, target = new_tensor(plan.shape, plan.dtype)
+    axis = kind.channel_axis
+    if axis is None:
+        finite = plan.run(pixels, weights, offsets, target, plan.threads)
+    else:
+        moved = np.moveaxis(target, axis, -3)
+        finite = plan.run(np.moveaxis(pixels, axis, -3), weights, offsets, moved, plan.threads)
+    if not finite:
         refuse(
             "the result",
             f"finite to be stored as {plan.dtype}",
             "NaN or infinity in at least one place",
             "Replace such pixels first, as with numpy.nan_to_num, or ask for a floating dtype.",
         )
+    if given is not None and target is not given:
+        given[...] = target
+        return out
     return result
 
 
-def prepare(image: Any, kernel: Any, flipped: bool, options: Options, bias: Any, out: Any) -> Call:
-    """View the arrays, and find or resolve the kind of the call."""
+def prepare(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: Any, out: Any) -> Call:
+    """View the arrays, find or resolve the kind of the call, and cast kernel and bias for it."""
     pixels, image_dtype = as_array("image", image)
-    taps, kernel_dtype = as_array("kernel", kernel)
-    offsets = None if bias is None else as_array("bias", bias)[0]
+    taps, kernel_dtype = as_numbers("kernel", kernel)
+    offsets = None if bias is None else as_numbers("bias", bias)[0]
     bound = holds = None
     if exact_call(image_dtype, kernel_dtype):
-        _check_operands(pixels, taps)
-        bound = _bound(pixels, image_dtype, taps, offsets, options)
+        bound = _bound(pixels, image_dtype, taps, offsets, Options(*options))
         holds = carrier(bound)
     tensor = image is not pixels and is_tensor(image)
     swapped = out is not None and isinstance(out, np.ndarray) and not out.dtype.isnative
-    key = (pixels.shape, pixels.dtype, image_dtype, taps.shape, kernel_dtype, flipped, _settled(options), holds, tensor, swapped)
+    key = (
+        pixels.shape,
+        pixels.dtype,
+        image_dtype,
+        taps.shape,
+        kernel_dtype,
+        flipped,
+        _settled(options),
+        holds,
+        tensor,
+        swapped,
+    )
     kind = kept(key)
     if kind is None:
-        kind = _resolve(pixels, image_dtype, taps, kernel_dtype, flipped, options, bound, tensor, swapped, out is None)
+        kind = _resolve(
+            pixels,
+            image_dtype,
+            taps,
+            kernel_dtype,
+            flipped,
+            Options(*options),
+            bound,
+            tensor,
+            swapped,
+            out is None,
+        )
         keep(key, kind)
     if offsets is not None:
         _check_bias(offsets, kind)
     given = None
     if out is not None:
         given = given_result(out, kind.plan.shape, kind.plan.dtype, tensor, pixels, taps)
-    return Call(kind, pixels, taps[..., ::-1, ::-1] if flipped else taps, offsets, given)
+    if flipped:
+        taps = taps[..., ::-1, ::-1]
+    if taps.dtype is not kind.weights or not taps.flags.c_contiguous:
+        taps = cast_weights(taps, kind)
+    return kind, pixels, taps, None if offsets is None else cast_bias(offsets, kind), given
 
 
 # Types of options that compare equal only when they mean the same; found once, then recognised together.
@@ -126,8 +160,8 @@ _PLAIN = frozenset([int, str, type(None)])
 _plain_options: set[tuple[type, ...]] = set()
 
 
-def _settled(options: Options) -> tuple[Any, Any]:
-    """Make the options a part of a key: 1, 1.0 and True compare equal, but must not find each other's plan."""
+def _settled(options: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Make the options part of a key: 1, 1.0 and True compare equal, but are not the same option."""
     types = tuple(map(type, options))
     if types in _plain_options:
         return types, options
@@ -166,6 +200,8 @@ def _resolve(
 ) -> Kind:
     _check_operands(image, kernel)
     shape, channel_axis = _channels_last_but_two(image.shape, options.channel_axis)
+    if 0 in shape[-2:]:
+        refuse("image", "of at least one pixel", f"H, W = {shape[-2:]} (shape {image.shape})")
     groups, channels, out_channels = _channel_counts(shape, kernel.shape, options)
     rows, columns = resolve_window(
         (shape[-2], shape[-1]),
@@ -185,7 +221,11 @@ def _resolve(
         without = result_shape[:-3] + result_shape[-2:]
         result_shape = (*without[:channel_axis], result_shape[-3], *without[channel_axis:])
     check_memory(result_shape, types.result, rows.padded + columns.padded, allocate)
-    fill = _fill(options.fill, types) if rows.reaches_fill or columns.reaches_fill else _fill(options.fill, types) * 0
+    fill = (
+        _fill(options.fill, types)
+        if rows.reaches_fill or columns.reaches_fill
+        else _fill(options.fill, types) * 0
+    )
     spec = Spec(
         rows=rows,
         columns=columns,
@@ -202,7 +242,10 @@ def _resolve(
     plan = make_plan(spec, result_shape, options.engine)
     weights = np.dtype(types.weights)
     result = None if tensor else numpy_dtype(types.result)
-    return Kind(plan, types, weights, result, channel_axis, groups * out_channels if channelled else None)
+    rounds = types.result in INTEGERS and not types.exact
+    return Kind(
+        plan, types, weights, result, rounds, channel_axis, groups * out_channels if channelled else None
+    )
 
 
 def _check_operands(image: Array, kernel: Array) -> None:
@@ -213,18 +256,14 @@ def _check_operands(image: Array, kernel: Array) -> None:
             f"shape {kernel.shape}, dtype {kernel.dtype}",
             "A 1-D kernel is written [[a, b, c]] along x, [[a], [b], [c]] along y.",
         )
-    if image.ndim < kernel.ndim - (kernel.ndim == 4) or 0 in image.shape[-2:]:
+    if image.ndim < (2 if kernel.ndim == 2 else 3):
         wanted = "(..., H, W)" if kernel.ndim == 2 else "(..., C_in, H, W)"
-        refuse(
-            "image",
-            f"of shape {wanted} with at least one pixel",
-            f"shape {image.shape}, dtype {image.dtype}",
-            "Give the image two axes at least, as with image[None, :].",
-        )
+        remedy = "Give the image the axes it lacks, as with image[None]."
+        refuse("image", f"of shape {wanted}", f"shape {image.shape}, dtype {image.dtype}", remedy)
 
 
 def _channels_last_but_two(shape: tuple[int, ...], channel_axis: Any) -> tuple[tuple[int, ...], int | None]:
-    """Give the shape with the channels before the last two axes, and where they were (None: there already)."""
+    """Give the shape with the channels before the last two axes, and where they were (None: there)."""
     if channel_axis is None:
         return shape, None
     rule = f"None or an axis of the image, from {-len(shape)} to {len(shape) - 1}"
@@ -232,16 +271,21 @@ def _channels_last_but_two(shape: tuple[int, ...], channel_axis: Any) -> tuple[t
         refuse("channel_axis", rule, describe(channel_axis), kind=TypeError)
     axis = int(channel_axis)
     if len(shape) < 3 or not -len(shape) <= axis < len(shape):
-        refuse("channel_axis", rule, f"{axis} for an image of shape {shape}", "A single plane has no channel axis.")
+        refuse(
+            "channel_axis",
+            rule,
+            f"{axis} for an image of shape {shape}",
+            "A single plane has no channel axis.",
+        )
     axis %= len(shape)
     others = shape[:axis] + shape[axis + 1 :]
-    if 0 in others[-2:]:
-        refuse("image", "with at least one pixel", f"shape {shape} with channel_axis={axis}")
     moved = (*others[:-2], shape[axis], *others[-2:])
     return moved, None if axis == len(shape) - 3 else axis
 
 
-def _channel_counts(shape: tuple[int, ...], kernel: tuple[int, ...], options: Options) -> tuple[int, int, int]:
+def _channel_counts(
+    shape: tuple[int, ...], kernel: tuple[int, ...], options: Options
+) -> tuple[int, int, int]:
     """Give (groups, image channels per group, result channels per group)."""
     groups = options.groups
     if isinstance(groups, bool) or not hasattr(groups, "__index__"):
@@ -251,7 +295,12 @@ def _channel_counts(shape: tuple[int, ...], kernel: tuple[int, ...], options: Op
         refuse("groups", "an int of at least 1", str(groups))
     if len(kernel) == 2:
         if groups != 1:
-            refuse("groups", "1 for a 2-D kernel", str(groups), "A 2-D kernel filters every channel alone already.")
+            refuse(
+                "groups",
+                "1 for a 2-D kernel",
+                str(groups),
+                "A 2-D kernel filters every channel alone already.",
+            )
         return 1, 1, 1
     if kernel[0] % groups:
         refuse("groups", "a divisor of the kernel's C_out", f"{groups} for a kernel of shape {kernel}")
@@ -302,7 +351,10 @@ def _whole_value(argument: str, value: Any) -> int:
 
 def _bound(image: Array, image_dtype: str, kernel: Array, bias: Array | None, options: Options) -> int:
     """Bound what an exact call may sum up to."""
-    reaches_fill = options.padding != "valid" and (options.border == "constant" or "constant" in tuple(options.border))
+    _check_operands(image, kernel)
+    reaches_fill = options.padding != "valid" and (
+        options.border == "constant" or "constant" in tuple(options.border)
+    )
     fill = _whole_value("fill", _number(options.fill)) if reaches_fill else 0
     offset = 0
     if bias is not None and bias.size:

@@ -1,8 +1,8 @@
 """The engines: one file each, and the folder is the registry.
 
 An engine is a frozen record of plain functions. It sees only resolved calls (:class:`Spec`), writes into the
-result it is given, and never decides what the result means. To add one, add a file that defines ``ENGINE``: the
-plan, the tests, the benchmarks and the command line read this registry.
+result it is given, and never decides what the result means. To add one, add a file that defines ``ENGINE``:
+the plan, the tests, the benchmarks and the command line read this registry.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from corr2d.dtypes import Types
 from corr2d.window import Axis
 
 # run(image, weights, bias, out, threads): image and out are (*batch, [channels,] H, W) views; weights are
-# C-contiguous in types.weights; bias is None or one value per result channel, in the result's kind of sum. Returns
-# whether every value was finite where the result is an integer.
+# C-contiguous in types.weights; bias is None or one value per result channel, in the result's kind of sum.
+# Returns whether every value was finite where the result is an integer.
 Run = Callable[
     [npt.NDArray[Any], npt.NDArray[Any], "npt.NDArray[Any] | None", npt.NDArray[Any], int],
     bool,
@@ -81,6 +81,8 @@ def registry() -> dict[str, Engine]:
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
         engine: Engine = importlib.import_module(f"{__name__}.{module.name}").ENGINE
         if engine.name != module.name:
-            raise ImportError(f"corr2d/engines/{module.name}.py holds an engine that is named {engine.name!r}")
+            raise ImportError(
+                f"corr2d/engines/{module.name}.py holds an engine that is named {engine.name!r}"
+            )
         engines[engine.name] = engine
     return engines

@@ -1,7 +1,7 @@
 """The direct engine: every product, in one fixed order, in registers (native/correlate.cc).
 
-It supports every call. Sums run over channel, kernel row, kernel column, one fused multiply-add each, so the bits do
-not depend on threads, tiles, crops, or the instruction set as long as that has FMA.
+It supports every call. Sums run over channel, kernel row, kernel column, one fused multiply-add each, so the
+bits do not depend on threads, tiles, crops, or the instruction set as long as that has FMA.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from corr2d import _native
 from corr2d.dtypes import COMPLEX, COMPONENT
 from corr2d.engines import Engine, Run, Spec
 
-# Multiply-adds and bytes per second of one core, measured by bench/first_engine.py --calibrate (AVX2, 2 cores).
+# Multiply-adds and bytes per second of one core, measured by bench/first_engine.py --calibrate (AVX2, 2
+# cores).
 MULTIPLY_ADDS_PER_SECOND = {"float32": 4.0e10, "float64": 2.0e10, "int32": 1.2e10, "int64": 1.5e9}
 BYTES_PER_SECOND = 8.0e9
 SECONDS_PER_CALL = 1.0e-6
@@ -60,9 +61,9 @@ def cost(spec: Spec, threads: int) -> float:
 def error_bound(spec: Spec) -> float:
     """Bound a chain of n fused multiply-adds, the cast of the weights, and one final rounding.
 
-    gamma_n = n u / (1 - n u) of Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1, with
-    n = terms + 2: the bias starts the chain, and weights and fill were rounded once. A complex product is two real
-    ones per part.
+    gamma_n = n u / (1 - n u) of Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1.
+    Beside the terms n counts the bias, which starts the chain, and one rounding each of weights and fill. A
+    complex product is two real ones per part.
     """
     if spec.types.exact:
         return UNIT_ROUNDOFF.get(COMPONENT.get(spec.types.result, spec.types.result), 0.0)
@@ -99,7 +100,11 @@ def prepare(spec: Spec) -> Run:
 
         def run_real_part(image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
             _run(call, image, weights, _part(bias, "real"), out.real, threads)
-            out.imag[...] = 0.0 if bias is None else _part(bias, "imag").reshape(-1, 1, 1)[: spec.groups * spec.out_channels]
+            out.imag[...] = (
+                0.0
+                if bias is None
+                else _part(bias, "imag").reshape(-1, 1, 1)[: spec.groups * spec.out_channels]
+            )
             return True
 
         return run_real_part
@@ -134,7 +139,9 @@ def _run(call: _native.Correlation, image: Any, weights: Any, bias: Any, out: An
     return call.run(image, weights, bias, out, threads) == 0
 
 
-def _native_call(spec: Spec, fill: complex, parts: int = 1, instruction_set: str = INSTRUCTION_SET) -> _native.Correlation:
+def _native_call(
+    spec: Spec, fill: complex, parts: int = 1, instruction_set: str = INSTRUCTION_SET
+) -> _native.Correlation:
     def element(dtype: str, swapped: bool) -> tuple[str, bool, int]:
         return {"bool": "uint8"}.get(dtype) or COMPONENT.get(dtype, dtype), swapped, parts
 
@@ -145,7 +152,15 @@ def _native_call(spec: Spec, fill: complex, parts: int = 1, instruction_set: str
         spec.types.sum,
         element(spec.types.image, spec.image_swapped),
         element(spec.types.result, spec.out_swapped),
-        (rows.image, rows.taps, rows.stride, rows.dilation, rows.before, rows.result, rows.sources().tolist()),
+        (
+            rows.image,
+            rows.taps,
+            rows.stride,
+            rows.dilation,
+            rows.before,
+            rows.result,
+            rows.sources().tolist(),
+        ),
         (
             columns.image,
             columns.taps,

@@ -1,0 +1,270 @@
+"""The commands: their options, their help, and what they print."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from corr2d import __version__, images, kernels
+from corr2d.cli.batch import Batch, pair_up
+from corr2d.cli.lines import FAULTS, INTERRUPTED, REFUSED, complain, one_line
+from corr2d.cli.options import channels, check_look, read_filter, read_kernel
+from corr2d.images.mapping import SCALES
+
+EXIT_CODES = "Exit codes: 0 done, 2 something was wrong (one line on stderr says what), 130 interrupted."
+
+# Lines behind a backspace are not filled into a paragraph.
+EXAMPLES = f"""\b
+Examples:
+  corr2d apply photo.jpg --kernel gaussian:sigma=3 -o blurred.jpg
+  corr2d apply photo.jpg --kernel sobel-x --scale signed -o edges.png
+  corr2d apply *.tif --kernel "1,0,-1;2,0,-2;1,0,-1" --dtype float32 -o results/
+
+{EXIT_CODES}"""
+
+app = typer.Typer(
+    name="corr2d",
+    help="Filter pictures with 2-D kernels: blur, sharpen, find edges, or apply any kernel of your own.",
+    epilog=EXIT_CODES,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# Every error class of the parser descends from this one; its name is public, its home moved between versions.
+ParserError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+Kernel = Annotated[
+    str,
+    typer.Option(
+        "--kernel",
+        "-k",
+        metavar="NAME|FILE|NUMBERS",
+        help="A name ('sobel-x', 'gaussian:sigma=2'; see: corr2d kernels), a file (.npy .csv .txt .json), "
+        "or the numbers: '1,0,-1;2,0,-2;1,0,-1', rows parted by semicolons.",
+    ),
+]
+Convolve = Annotated[
+    bool, typer.Option("--convolve", help="Flip the kernel first: convolution instead of cross-correlation.")
+]
+Padding = Annotated[
+    str,
+    typer.Option(
+        metavar="same|valid|full|PIXELS",
+        help="'same' keeps the picture's size, 'valid' keeps only windows inside it, 'full' all that touch "
+        "it; or pixels: N, or Y,X, or TOP,BOTTOM,LEFT,RIGHT.",
+    ),
+]
+Border = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What lies past the edge: 'reflect' mirrors the picture about its outermost pixels and leaves "
+        "no dark rim; or edge, symmetric, wrap, constant; Y,X for one per axis.",
+    ),
+]
+Fill = Annotated[str, typer.Option(metavar="NUMBER", help="The value past the edge for --border constant.")]
+Stride = Annotated[str, typer.Option(metavar="N|Y,X", help="Keep every N-th pixel of the result.")]
+Dilation = Annotated[
+    str, typer.Option(metavar="N|Y,X", help="Distance between the pixels that a kernel weighs.")
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="|".join(SCALES),
+        help="How values become brightness: 'clip', the default, cuts off below black and above white; "
+        "'signed' makes 0 mid-grey; 'abs' shows magnitude, 0 black; 'stretch' uses the whole range.",
+    ),
+]
+FileType = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        metavar="TYPE",
+        help="The file's numbers: uint8, uint16, float32 or float64; by default those of the picture.",
+    ),
+]
+Images = Annotated[list[str], typer.Argument(metavar="IMAGE", help="PNG, JPEG, TIFF, WebP or BMP files.")]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", metavar="FILE|DIR", help="The new file, or a folder in which names are kept."
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def corr2d(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """Print the version, or the help where no command is given."""
+    if version:
+        print(f"corr2d {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command(epilog=EXAMPLES)
+def apply(
+    pictures: Images,
+    kernel: Kernel,
+    output: Output,
+    convolve: Convolve = False,
+    padding: Padding = "same",
+    border: Border = "reflect",
+    fill: Fill = "0",
+    stride: Stride = "1",
+    dilation: Dilation = "1",
+    scale: Scale = None,
+    dtype: FileType = None,
+) -> int:
+    """Filter pictures with a kernel and write the results.
+
+    By default a result has the size and the depth of its picture. Colours are filtered one by one;
+    transparency is kept, not filtered, and follows where the size changes.
+
+    The names of the files written are printed, one a line. Inputs are never overwritten. A file that cannot
+    be read does not stop the others: it is named on stderr, and the exit code is 2 in the end. Whatever
+    happens, even Ctrl-C, no file is left half written.
+    """
+    check_look(scale or "clip", dtype)
+    chosen = read_filter(kernel, convolve, padding, border, fill, stride, dilation)
+    return Batch(chosen, scale, dtype).run(pair_up(pictures, output))
+
+
+@app.command(name="kernels", epilog=EXIT_CODES)
+def list_kernels(
+    name: Annotated[
+        str | None, typer.Argument(metavar="KERNEL", help="Print this one: a name, a file or numbers.")
+    ] = None,
+) -> None:
+    """List the kernels that have a name, with their numbers.
+
+    Piped, there is one kernel a line: name, size, numbers, what it does and its parameters, parted by tabs;
+    the numbers of kernels larger than 5 x 5 are left out.
+
+    With a KERNEL its numbers are printed as a file that --kernel reads: corr2d kernels gaussian:sigma=2 >
+    blur.csv
+    """
+    if name is not None:
+        print("\n".join(",".join(map(exactly, row)) for row in read_kernel(name)))
+    elif sys.stdout.isatty():
+        print_table()
+    else:
+        for entry in kernels.catalogue():
+            weights = kernels.named(entry.name)
+            numbers = ";".join(",".join(map(exactly, row)) for row in weights) if is_small(weights) else ""
+            size = f"{weights.shape[0]}x{weights.shape[1]}"
+            print(entry.name, size, numbers, entry.summary, settings(entry.parameters), sep="\t")
+
+
+@app.command(epilog=EXIT_CODES, short_help="Say which engine would filter a picture, and why.")
+def explain(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A PNG, JPEG, TIFF, WebP or BMP file.")],
+    kernel: Kernel,
+    convolve: Convolve = False,
+    padding: Padding = "same",
+    border: Border = "reflect",
+    fill: Fill = "0",
+    stride: Stride = "1",
+    dilation: Dilation = "1",
+) -> None:
+    """Say how a picture would be filtered: which engine, why, and what it will cost."""
+    chosen = read_filter(kernel, convolve, padding, border, fill, stride, dilation)
+    pixels = images.read(image).pixels
+    print(chosen.plan(pixels, **channels(pixels)))
+
+
+@app.command(epilog=EXIT_CODES, short_help="Write a page that walks through convolution.")
+def tour(
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="DIR", help="The folder, made if it is not there.")
+    ] = "corr2d-tour",
+    image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="A photograph of yours; by default the one that comes with matplotlib."
+        ),
+    ] = None,
+) -> int | None:
+    """Walk through convolution on a photograph: a page to read, and its pictures.
+
+    Writes DIR/index.html, which needs no network and nothing beside it, and each picture as a PNG. Takes a
+    few seconds. Files of other names in the folder are left alone.
+    """
+    from corr2d.tour import write_tour
+
+    try:
+        print(write_tour(output, image))
+    except KeyboardInterrupt:
+        complain("interrupted: the tour is not finished, and no file of it is half written")
+        return INTERRUPTED
+    return None
+
+
+def run(arguments: list[str]) -> int | None:
+    """Run the command line; what is wrong becomes one line and exit code 2."""
+    # Boxes and colours are for people at a terminal; a pipe gets text that grep can read.
+    app.rich_markup_mode = "rich" if sys.stdout.isatty() else None
+    try:
+        code: int | None = typer.main.get_command(app).main(
+            arguments, prog_name="corr2d", standalone_mode=False
+        )
+        return code
+    except typer.Abort:  # what versions before 0.16 make of Ctrl-C
+        return INTERRUPTED
+    except ParserError as fault:
+        context = getattr(fault, "ctx", None)
+        help_of = f" See: {context.command_path} --help" if context else ""
+        message = fault.format_message()
+        complain(f"{message}{help_of}" if message.endswith((".", "?")) else f"{message}.{help_of}")
+    except FAULTS as fault:
+        complain(one_line(fault))
+    return REFUSED
+
+
+def is_small(weights: Any) -> bool:
+    """Whether all its numbers fit a line or a cell of a table."""
+    return bool(max(weights.shape) <= 5)
+
+
+def exactly(value: Any) -> str:
+    """A number in the fewest digits that read back as the same."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def settings(parameters: Any) -> str:
+    """The parameters of a kernel as they are typed, with their defaults where they have one."""
+    return ",".join(name if default is None else f"{name}={default}" for name, default in parameters.items())
+
+
+def print_table() -> None:
+    """Print the named kernels for a person at a terminal."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE, padding=(0, 1, 1, 0))
+    table.add_column("kernel", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("numbers", justify="right", no_wrap=True)
+    table.add_column("what it does")
+    for entry in kernels.catalogue():
+        weights = kernels.named(entry.name)
+        rows = np.vectorize(lambda value: f"{value:.4g}")(weights)
+        wide = max(map(len, rows.flat))
+        numbers = (
+            "\n".join(" ".join(f"{text:>{wide}}" for text in row) for row in rows)
+            if is_small(weights)
+            else ""
+        )
+        about = entry.summary + (f"\n[dim]{settings(entry.parameters)}[/dim]" if entry.parameters else "")
+        table.add_row(
+            f"[bold]{entry.name}[/bold]", f"{weights.shape[0]} x {weights.shape[1]}", numbers, about
+        )
+    Console().print(table)
+    print("Parameters follow the name: --kernel gaussian:sigma=2. One kernel in full: corr2d kernels NAME")

@@ -1,0 +1,25 @@
+"""What every test file shares: one hypothesis profile, one parameter for the engines, one for the threads."""
+
+import pytest
+from hypothesis import settings
+
+import corr2d
+from corr2d.engines import registry
+
+# Derandomised: a red run is red again on the next machine. No database: the checkout stays clean.
+settings.register_profile("corr2d", deadline=None, derandomize=True, database=None, max_examples=120)
+settings.load_profile("corr2d")
+
+
+def pytest_generate_tests(metafunc):
+    """A test that asks for an `engine` runs once for each one in the registry; nobody keeps a list."""
+    if "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", sorted(registry()))
+
+
+@pytest.fixture
+def restored_threads():
+    """The number of threads may be changed by the test; it is put back afterwards."""
+    before = corr2d.get_num_threads()
+    yield before
+    corr2d.set_num_threads(before)

@@ -1,0 +1,252 @@
+"""Torch tensors in, torch tensors out: every dtype, any memory layout, and what is refused."""
+
+import numpy as np
+import pytest
+
+from cases import IMAGE_DTYPES, judge, random_array, random_image, result_dtype, run_python
+from corr2d import conv2d, corr2d, explain
+from corr2d.reference import reference
+
+torch = pytest.importorskip("torch")
+RNG = np.random.default_rng(0)
+IMAGE, KERNEL = torch.from_numpy(random_array(RNG, (9, 14), "float32")), torch.ones(3, 2)
+
+
+def tensor(shape, dtype):
+    return torch.from_numpy(random_image(RNG, shape, dtype))
+
+
+@pytest.mark.parametrize("dtype", [name for name in IMAGE_DTYPES if hasattr(torch, name)])
+@pytest.mark.parametrize("kernel_dtype", ["int16", "float32", "complex64"])
+def test_a_tensor_gives_the_bits_of_its_array(engine, dtype, kernel_dtype):
+    image = tensor((2, 3, 8, 21), dtype)
+    kernel = torch.from_numpy(random_array(RNG, (4, 3, 3, 2), kernel_dtype))
+    bias = torch.from_numpy(random_array(RNG, 4, kernel_dtype))
+    options = {"padding": "same", "border": "reflect", "stride": 2, "engine": engine}
+    result = corr2d(image, kernel, bias=bias, **options)
+    expected = corr2d(image.numpy(), kernel.numpy(), bias=bias.numpy(), **options)
+    assert isinstance(result, torch.Tensor)
+    assert result.dtype == getattr(torch, expected.dtype.name)
+    assert result.device == image.device
+    assert result.numpy().tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("kernel_dtype", [torch.int16, torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize(
+    "options", [{}, {"padding": "same", "border": "wrap", "bias": 2}, {"padding": 2, "stride": 2}]
+)
+def test_bfloat16(engine, kernel_dtype, options):
+    """Summed in float32, rounded once."""
+    image = torch.from_numpy(random_array(RNG, (2, 9, 43), "float32")).bfloat16()
+    for size in [(1, 1), (3, 3), (4, 5)]:
+        kernel = torch.from_numpy(random_array(RNG, size, "float32", 9)).mul(4).to(kernel_dtype)
+        plan = explain(image, kernel, engine=engine, **options)
+        assert (plan.dtype, plan.sum_dtype) == ("bfloat16", "float32")
+        out = torch.full(plan.shape, 77, dtype=torch.bfloat16)
+        assert corr2d(image, kernel, out=out, engine=engine, **options) is out
+        image64, kernel64 = image.double().numpy(), kernel.double().numpy()
+        truth = reference(image64, kernel64, **options)
+        weight = reference(np.abs(image64), np.abs(kernel64), **options)
+        judge(
+            out.float().numpy(), truth, weight, plan.error_bound, kernel.numel(), f"bfloat16 {size} {options}"
+        )
+
+
+def test_bfloat16_rounds_half_to_even_and_sums_wide(engine):
+    def row(*values):
+        return torch.tensor([values], dtype=torch.bfloat16)
+
+    ones = torch.ones(1, 2, dtype=torch.bfloat16)
+    assert corr2d(row(1, 2**-8), ones, engine=engine).tolist() == [[1.0]]
+    assert corr2d(row(1, 3 * 2**-8), ones, engine=engine).tolist() == [[1 + 2**-6]]
+    assert corr2d(row(256, 1, -256), torch.ones(1, 3), engine=engine).tolist() == [[1.0]]
+    assert corr2d(row(3e38, 3e38), ones, engine=engine).tolist() == [[float("inf")]]
+    for value in (float("nan"), float("inf"), -float("inf")):
+        result = corr2d(row(1, value, 1, 1), ones, engine=engine)
+        assert (~torch.isfinite(result)).tolist() == [[True, True, False]]
+    assert corr2d(ones, torch.ones(1, 1, dtype=torch.complex64), engine=engine).dtype == torch.complex64
+
+
+LAYOUTS = {
+    "transposed": lambda x: x.t().contiguous().t(),
+    "strided": lambda x: x.repeat_interleave(2, 0).repeat_interleave(3, 1)[::2, ::3],
+    "inside a larger one": lambda x: torch.nn.functional.pad(x, (3, 4, 5, 6))[5:-6, 3:-4],
+    "channel of a photograph": lambda x: torch.stack([x, x, x], -1)[..., 1],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_any_layout_of_image_and_out(engine, layout):
+    view = LAYOUTS[layout](IMAGE)
+    assert torch.equal(view, IMAGE)
+    before = view.clone()
+    expected = corr2d(IMAGE, KERNEL, engine=engine)
+    assert torch.equal(corr2d(view, KERNEL, engine=engine), expected)
+    assert torch.equal(view, before)
+    out = LAYOUTS[layout](torch.full(expected.shape, 77.0))
+    assert corr2d(IMAGE, KERNEL, out=out, engine=engine) is out
+    assert torch.equal(out, expected)
+
+
+def test_broadcast_and_channels_last_tensors():
+    expanded = IMAGE[None].expand(3, 9, 14)
+    assert torch.equal(corr2d(expanded, KERNEL), corr2d(IMAGE, KERNEL).expand(3, 7, 13))
+    image, kernel = torch.rand(2, 3, 8, 9), torch.rand(5, 3, 3, 3)
+    expected = corr2d(image, kernel)
+    assert torch.equal(corr2d(image.to(memory_format=torch.channels_last), kernel), expected)
+    moved = corr2d(image.movedim(1, -1), kernel, channel_axis=-1)
+    assert torch.equal(moved.movedim(-1, 1), expected)
+    assert corr2d(torch.ones(0, 5, 5), KERNEL).shape == (0, 3, 4)
+
+
+def test_lazy_conjugates_and_negatives_are_what_they_show():
+    """Torch conjugates and negates by a flag on the view; the memory still holds the other number."""
+    image, kernel = tensor((6, 8), "complex64"), tensor((2, 3), "complex64")
+    assert image.conj().is_conj()
+    expected = corr2d(image.conj().resolve_conj(), kernel)
+    assert torch.equal(corr2d(image.conj(), kernel), expected)
+    expected = corr2d(image, kernel.conj().resolve_conj())
+    assert torch.equal(corr2d(image, kernel.conj()), expected)
+    negative = image.conj().imag
+    assert negative.is_neg()
+    assert torch.equal(corr2d(negative, KERNEL), corr2d(negative.clone().resolve_neg(), KERNEL))
+
+
+def test_the_image_decides_the_library():
+    array, kernel = IMAGE.numpy(), KERNEL.numpy()
+    expected = corr2d(array, kernel)
+    for mixed in (corr2d(IMAGE, kernel), corr2d(IMAGE, kernel.tolist())):
+        assert isinstance(mixed, torch.Tensor)
+        assert np.array_equal(mixed.numpy(), expected)
+    mixed = corr2d(array, KERNEL)
+    assert isinstance(mixed, np.ndarray)
+    assert np.array_equal(mixed, expected)
+    mixed = corr2d(array.tolist(), KERNEL)
+    assert isinstance(mixed, np.ndarray)
+    channels, stack = torch.ones(2, 5, 6), torch.ones(4, 2, 3, 3)
+    with_bias = [
+        corr2d(channels, stack, bias=bias) for bias in (torch.arange(4.0), np.arange(4.0), [0, 1, 2, 3])
+    ]
+    assert torch.equal(with_bias[0], with_bias[1])
+    assert torch.equal(with_bias[0], with_bias[2])
+    assert torch.equal(corr2d(IMAGE, KERNEL, bias=torch.tensor(2.0)), corr2d(IMAGE, KERNEL, bias=2))
+
+
+def test_results_are_new_memory():
+    image = torch.rand(5, 6)
+    result = corr2d(image, torch.ones(1, 1))
+    assert torch.equal(result, image)
+    assert result.data_ptr() != image.data_ptr()
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, "float64", torch.bfloat16, "bfloat16", torch.uint8, torch.float16]
+)
+def test_asked_dtypes(dtype):
+    result = corr2d(IMAGE * 100, KERNEL, dtype=dtype)
+    wanted = dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype)
+    assert result.dtype == wanted
+    wide = corr2d(IMAGE.double() * 100, KERNEL)
+    if wanted == torch.uint8:
+        wide = wide.round().clamp(0, 255)
+    assert torch.allclose(result.double(), wide, rtol=2**-8, atol=1)
+
+
+def test_numpy_has_no_bfloat16():
+    with pytest.raises(TypeError, match=r"^corr2d: dtype must be"):
+        corr2d(IMAGE.numpy(), KERNEL, dtype="bfloat16")
+
+
+@pytest.mark.parametrize("operator", [corr2d, conv2d])
+def test_gradients_are_refused_until_they_come(operator):
+    for image, kernel in [
+        (IMAGE.clone().requires_grad_(), KERNEL),
+        (IMAGE, torch.nn.Parameter(KERNEL)),
+        (IMAGE.numpy(), torch.nn.Parameter(KERNEL)),
+    ]:
+        with pytest.raises(
+            ValueError, match=rf"^{operator.__name__}: (image|kernel) must .*torch\.no_grad\(\).*\.detach\(\)"
+        ):
+            operator(image, kernel)
+        with torch.no_grad():
+            without = operator(image, kernel)
+        assert not getattr(without, "requires_grad", False)
+        with torch.inference_mode():
+            assert np.array_equal(operator(image, kernel), without)
+        detached = [x.detach() if isinstance(x, torch.Tensor) else x for x in (image, kernel)]
+        assert np.array_equal(operator(*detached), without)
+    bias = torch.tensor(1.0, requires_grad=True)
+    with pytest.raises(ValueError, match=r"bias must .*\.detach\(\)"):
+        operator(IMAGE, KERNEL, bias=bias)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (torch.ones(5, 6, device="meta"), "meta"),
+        (torch.ones(5, 6).to_sparse(), "sparse|dense"),
+    ],
+    ids=["meta", "sparse"],
+)
+def test_tensors_of_another_kind(image, words):
+    with pytest.raises(TypeError, match=rf"^corr2d: image must .*({words})"):
+        corr2d(image, KERNEL)
+
+
+def test_out_matches_the_image():
+    array_out, tensor_out = np.full((7, 13), 77, "float32"), torch.full((7, 13), 77.0)
+    with pytest.raises(TypeError, match=r"^corr2d: out must be"):
+        corr2d(IMAGE, KERNEL, out=array_out)
+    with pytest.raises(TypeError, match=r"^corr2d: out must be"):
+        corr2d(IMAGE.numpy(), KERNEL, out=tensor_out)
+    with pytest.raises(ValueError, match=r"^corr2d: out must be.*\(7, 13\)"):
+        corr2d(IMAGE, KERNEL, out=torch.ones(7, 14))
+    with pytest.raises((TypeError, ValueError), match=r"^corr2d: out must be.*float32.*float64"):
+        corr2d(IMAGE, KERNEL, out=torch.ones(7, 13).double())
+    with pytest.raises(ValueError, match=r"^corr2d: out must"):
+        corr2d(IMAGE, KERNEL, out=torch.ones(7, 13, requires_grad=True))
+    memory = torch.ones(20, 14)
+    with pytest.raises(ValueError, match=r"^corr2d: out must .*memory"):
+        corr2d(memory[:9], torch.ones(3, 1), out=memory[8:15])
+    assert (array_out == 77).all()
+    assert (tensor_out == 77).all()
+    assert (memory == 1).all()
+
+
+def test_refusals_do_not_print_tensors():
+    with pytest.raises(ValueError, match=r"^corr2d: kernel must be") as caught:
+        corr2d(torch.full((2, 2), 31.4159), KERNEL)
+    assert "31.4" not in str(caught.value)
+    with pytest.raises(OverflowError, match=r"int64"):
+        corr2d(torch.full((1, 1), 255, dtype=torch.uint8), torch.tensor([[2**24]]))
+
+
+PEAK = """
+import torch, corr2d
+from pathlib import Path
+def resident(line):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(text.split()[1]) for text in lines if text.startswith(line))
+image, out = torch.ones(3000, 4000), torch.ones(3000, 4000)
+corr2d.set_num_threads(2)
+corr2d.corr2d(image[:300, :300], torch.ones(3, 3), padding="same")
+Path("/proc/self/clear_refs").write_text("5")
+before = resident("VmRSS")
+corr2d.corr2d(image, torch.ones(3, 3), padding="same", out=out)
+print(resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+def test_tensors_are_not_copied():
+    done = run_python(PEAK)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= 8 * 1024
+
+
+def test_the_table_of_dtypes_is_the_same():
+    for dtype in ("uint8", "int64", "float16", "float64", "complex64"):
+        assert (
+            explain(torch.ones(3, 3).to(getattr(torch, dtype)), KERNEL).dtype
+            == result_dtype(dtype, "float32").name
+        )
