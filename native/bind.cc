@@ -158,6 +158,8 @@ private:
 
 NB_MODULE(_native, module) {
     using corr2d::Correlation;
+    // Plans are kept for the life of the process; at its end they are no leak worth a line on stderr.
+    nb::set_leak_warnings(false);
     module.attr("version") = CORR2D_VERSION;
     module.def("hardware_threads", corr2d::hardware_threads, "Number of CPUs this process may use.");
     module.def(

@@ -89,9 +89,16 @@ template <class T> using BitsOf = std::conditional_t<sizeof(T) == 4, int32_t, in
 
 inline float round_even(float value) { return __builtin_rintf(value); }
 inline double round_even(double value) { return __builtin_rint(value); }
+#if defined(__clang__)
+inline int32_t nearest_int(float value) { return int32_t(__builtin_rintf(value)); }
+inline int32_t nearest_int(double value) { return int32_t(__builtin_rint(value)); }
+#else
+inline int32_t nearest_int(float value) { return __builtin_irintf(value); }
+inline int32_t nearest_int(double value) { return __builtin_irint(value); }
+#endif
 
-// Integers are rounded half to even and saturated. `defects` gathers values that are not finite, in as many bits as T
-// has, so that compilers can keep it in vector registers beside the values.
+// Integers are rounded half to even and saturated. `defects` gathers the bits of value - value, which are zero for every
+// finite value and for no other: one subtraction and one OR beside the conversion.
 template <class O, class T> inline O write(T value, BitsOf<T>& defects) {
     if constexpr (std::is_same_v<O, half>) {
         return narrow_half(to_odd(value));
@@ -103,12 +110,13 @@ template <class O, class T> inline O write(T value, BitsOf<T>& defects) {
         constexpr O low = std::is_signed_v<O> ? O(O(1) << (8 * sizeof(O) - 1)) : O(0);
         constexpr O high = O(~low);
         if constexpr (std::is_floating_point_v<T>) {
-            defects |= value - value != 0 ? 1 : 0;
-            const T whole = round_even(value);
+            defects |= __builtin_bit_cast(BitsOf<T>, value - value);
             if constexpr (sizeof(O) < sizeof(int32_t)) {
-                const T above = whole > T(low) ? whole : T(low);  // NaN becomes low
-                return O(int32_t(above < T(high) ? above : T(high)));
+                // Saturated first, so that one conversion instruction rounds.
+                const T above = value > T(low) ? value : T(low);  // NaN becomes low
+                return O(nearest_int(above < T(high) ? above : T(high)));
             }
+            const T whole = round_even(value);
             // T(high) may round up to one more than high, which O(whole) could not hold.
             return whole >= T(high) ? high : whole > T(low) ? O(whole) : low;
         } else {

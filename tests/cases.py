@@ -245,7 +245,9 @@ def calls(draw: Any, operators: Any = ("corr2d", "conv2d"), finite: bool = False
     choices = {"i": [0, 1, -3, 250], "f": [0, 1.5, -0.25], "c": [0, 2.5, 1 - 2j]}
     numbers = st.sampled_from(choices[kind])
     # The fill value is a pixel, so it is of the image's kind; a bias is of the result's.
-    options["fill"] = draw(numbers if image_dtype in COMPLEX or kind != "c" else st.sampled_from(choices["f"]))
+    options["fill"] = draw(
+        numbers if image_dtype in COMPLEX or kind != "c" else st.sampled_from(choices["f"])
+    )
     if draw(st.booleans()):
         per_channel = len(kernel_shape) == 4 and draw(st.booleans())
         options["bias"] = [draw(numbers) for _ in range(kernel_shape[0])] if per_channel else draw(numbers)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from corr2d.dtypes import SUPPORTED
 from corr2d.errors import describe, refuse
+
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
 
 _NUMPY_NAMES = {np.dtype(name): name for name in SUPPORTED if name != "bfloat16"} | {
     np.dtype(name).newbyteorder("S"): name for name in SUPPORTED if name != "bfloat16"
@@ -178,7 +180,7 @@ def check_memory(shape: tuple[int, ...], dtype: str, map_length: int, allocate: 
     limit = _physical_memory()
     if needed > limit:
         refuse(
-            "the result",
+            "the result with its index maps",
             f"no larger than the machine's memory of {limit / 2**30:.0f} GiB",
             f"shape {shape}, dtype {dtype}: {needed / 2**30:.3g} GiB",
             "Use less padding, or process the image in parts.",

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from corr2d.errors import refuse
+
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
 
 SMALL_INTEGERS = ("bool", "uint8", "int8", "uint16", "int16")
 INTEGERS = (*SMALL_INTEGERS, "uint32", "int32", "uint64", "int64")

@@ -9,7 +9,6 @@ traceback.
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -69,5 +68,7 @@ def describe(value: Any) -> str:
 
 def suggestion(word: object, choices: Iterable[str]) -> str:
     """``Did you mean 'same'?`` when `word` is close to one of `choices`, else nothing."""
+    import difflib  # only a refused call pays for it
+
     close = difflib.get_close_matches(str(word), list(choices), n=1)
     return f"Did you mean {close[0]!r}?" if close else ""

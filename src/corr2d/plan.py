@@ -9,14 +9,17 @@ import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corr2d import _native
-from corr2d.engines import Run, Spec, registry
+from corr2d.engines import Spec, registry
 from corr2d.errors import NoEngineError, describe, door, refuse, suggestion
 
+if TYPE_CHECKING:
+    from corr2d.engines import Run
+
 # Work that pays for one more thread: several times what it takes to wake one (bench/first_engine.py
-# --threads).
+# --threads-worth).
 SECONDS_PER_THREAD = 60e-6
 
 
@@ -44,7 +47,7 @@ class Plan:
         Whether every partial sum is an integer that `sum_dtype` holds exactly.
     error_bound : float
         c such that ``|result - truth| <= c * (sum over the window of |K| |X~| + |bias|)``; 0.0 means exact.
-        Where the result is an integer, the bound holds before the value is rounded.
+        It holds as long as no weight and no product underflows, and before a value is rounded to an integer.
     rejected : dict of str to str
         The other engines, each with the reason against it.
     """
@@ -147,7 +150,7 @@ def keep(key: Any, value: Any) -> None:
 @functools.cache
 def _initial_threads() -> int:
     text = os.environ.get("CORR2D_NUM_THREADS")
-    if text is None:
+    if not text:
         return _native.hardware_threads()
     if not text.strip().isdigit() or int(text) < 1:
         raise ValueError(

@@ -10,14 +10,16 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from corr2d.errors import describe, refuse, suggestion
 
-IndexMap = npt.NDArray[np.int64]
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
+
+    IndexMap = npt.NDArray[np.int64]
 
 PADDINGS = ("valid", "same", "full")
 

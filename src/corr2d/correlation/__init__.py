@@ -52,7 +52,7 @@ def corr2d(
     border : {"constant", "edge", "symmetric", "reflect", "wrap"} or a (y, x) pair, default "constant"
         How the image goes on past its edges, in NumPy's words.
     fill : number, default 0
-        The value past the edges for border="constant".
+        The value past the edges for border="constant": a pixel, so real for a real image.
     stride, dilation : int or (y, x), default 1
         Step between windows; step between taps. A stride samples the stride-1 result.
     anchor : int or (i, j), optional

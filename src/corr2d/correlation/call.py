@@ -7,10 +7,9 @@ again by the next call of its kind.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from corr2d.arrays import (
     as_array,
@@ -41,7 +40,12 @@ from corr2d.errors import describe, refuse
 from corr2d.plan import Plan, keep, kept, make_plan
 from corr2d.window import resolve_window
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+    # One call: its kind, then image, kernel and bias ready for the engine, and the caller's `out`.
+    Call = tuple["Kind", Array, Array, Array | None, Array | None]
 
 
 class Options(NamedTuple):
@@ -70,10 +74,6 @@ class Kind:
     rounds: bool  # floating sums are rounded to integers, so that NaN and infinity have no result
     channel_axis: int | None  # None where the channels already stand before the last two axes
     out_channels: int | None  # None for a 2-D kernel
-
-
-# One call: its kind, then image, kernel and bias ready for the engine, and the caller's `out`, all as NumPy.
-Call = tuple[Kind, Array, Array, "Array | None", "Array | None"]
 
 
 def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: Any, out: Any) -> Any:
@@ -366,7 +366,7 @@ def _bound(image: Array, image_dtype: str, kernel: Array, bias: Array | None, op
 
 
 def _check_bias(bias: Array, kind: Kind) -> None:
-    allowed = [(), (1,)] if kind.out_channels is None else [(), (kind.out_channels,)]
+    allowed = [()] if kind.out_channels is None else [(), (kind.out_channels,)]
     if bias.shape not in allowed:
         rule = "one number" if kind.out_channels is None else f"one number or of shape ({kind.out_channels},)"
         refuse("bias", rule, describe(bias), "One value is added to each result channel.")

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import functools
 import importlib
-import pkgutil
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from corr2d.dtypes import Types
 from corr2d.window import Axis
 
-# run(image, weights, bias, out, threads): image and out are (*batch, [channels,] H, W) views; weights are
-# C-contiguous in types.weights; bias is None or one value per result channel, in the result's kind of sum.
-# Returns whether every value was finite where the result is an integer.
-Run = Callable[
-    [npt.NDArray[Any], npt.NDArray[Any], "npt.NDArray[Any] | None", npt.NDArray[Any], int],
-    bool,
-]
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+    # run(image, weights, bias, out, threads): image and out are (*batch, [channels,] H, W) views; weights are
+    # C-contiguous in types.weights; bias is None or one value per result channel, in the type of the sum. It
+    # tells whether every value was finite where the result is an integer.
+    Run = Callable[[Array, Array, "Array | None", Array, int], bool]
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,12 @@ class Engine:
 def registry() -> dict[str, Engine]:
     """Find every engine of this folder, by name, in name order."""
     engines: dict[str, Engine] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
-        engine: Engine = importlib.import_module(f"{__name__}.{module.name}").ENGINE
-        if engine.name != module.name:
-            raise ImportError(
-                f"corr2d/engines/{module.name}.py holds an engine that is named {engine.name!r}"
-            )
-        engines[engine.name] = engine
+    for file in sorted(os.listdir(os.path.dirname(__file__))):
+        name, ending = os.path.splitext(file)
+        if ending != ".py" or name == "__init__":
+            continue
+        engine: Engine = importlib.import_module(f"{__name__}.{name}").ENGINE
+        if engine.name != name:
+            raise ImportError(f"corr2d/engines/{file} holds an engine that is named {engine.name!r}")
+        engines[name] = engine
     return engines

@@ -7,14 +7,22 @@ bits do not depend on threads, tiles, crops, or the instruction set as long as t
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from corr2d import _native
 from corr2d.dtypes import COMPLEX, COMPONENT
-from corr2d.engines import Engine, Run, Spec
+from corr2d.engines import Engine, Spec
+from corr2d.window import Axis
+
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
+
+    from corr2d.engines import Run
+
+# image, taps, stride, dilation, before, result, sources
+_NativeAxis = tuple[int, int, int, int, int, int, list[int]]
 
 # Multiply-adds and bytes per second of one core, measured by bench/first_engine.py --calibrate (AVX2, 2
 # cores).
@@ -29,7 +37,7 @@ UNIT_ROUNDOFF = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, 
 def _chosen_instruction_set() -> str:
     available = _native.instruction_sets()
     forced = os.environ.get("CORR2D_ISA")
-    if forced is None:
+    if not forced:
         return available[-1]
     if forced not in available:
         raise ValueError(
@@ -109,10 +117,51 @@ def prepare(spec: Spec) -> Run:
 
         return run_real_part
 
+    fused = _prepare_interleaved(spec)
+
     def run(image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
-        return call.run(image, weights, bias, out, threads) == 0
+        if fused is not None and _interleaved(image) and _interleaved(out):
+            image, out, chosen = _fuse(image), _fuse(out), fused
+        else:
+            chosen = call
+        return chosen.run(image, weights, bias, out, threads) == 0
 
     return run
+
+
+def _prepare_interleaved(spec: Spec) -> _native.Correlation | None:
+    """Prepare for pixels stored (H, W, C) and a 2-D kernel: rows of W*C values, the taps C values apart.
+
+    Nothing is transposed, and vectors run over neighbouring values whatever channel they belong to. A
+    horizontal stride would step unevenly over such rows.
+    """
+    if spec.channelled or not spec.batch or spec.batch[-1] < 2 or spec.columns.stride > 1:
+        return None
+    channels, columns = spec.batch[-1], spec.columns
+    sources = columns.sources()[:, np.newaxis]
+    values = np.where(sources < 0, -1, sources * channels + np.arange(channels))
+    wide = (
+        columns.image * channels,
+        columns.taps,
+        1,
+        columns.dilation * channels,
+        columns.before * channels,
+        columns.result * channels,
+        values.ravel().tolist(),
+    )
+    return _native_call(spec, spec.fill, columns=wide, batch=spec.batch[:-1])
+
+
+def _interleaved(array: npt.NDArray[Any]) -> bool:
+    """Whether the channels of (..., C, H, W) lie next to each other in memory, and the pixels too."""
+    channel, _, column = array.strides[-3:]
+    return channel == array.itemsize and column == array.itemsize * array.shape[-3]
+
+
+def _fuse(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """View interleaved (..., C, H, W) as (..., H, W*C)."""
+    last = np.moveaxis(array, -3, -1)
+    return last.reshape(*last.shape[:-2], -1)
 
 
 def _prepare_complex(spec: Spec) -> Run:
@@ -139,41 +188,33 @@ def _run(call: _native.Correlation, image: Any, weights: Any, bias: Any, out: An
     return call.run(image, weights, bias, out, threads) == 0
 
 
+def _axis(axis: Axis) -> _NativeAxis:
+    sources = axis.sources().tolist()
+    return axis.image, axis.taps, axis.stride, axis.dilation, axis.before, axis.result, sources
+
+
 def _native_call(
-    spec: Spec, fill: complex, parts: int = 1, instruction_set: str = INSTRUCTION_SET
+    spec: Spec,
+    fill: complex,
+    *,
+    parts: int = 1,
+    columns: _NativeAxis | None = None,
+    batch: tuple[int, ...] | None = None,
 ) -> _native.Correlation:
     def element(dtype: str, swapped: bool) -> tuple[str, bool, int]:
         return {"bool": "uint8"}.get(dtype) or COMPONENT.get(dtype, dtype), swapped, parts
 
-    rows, columns = spec.rows, spec.columns
-    fills = [fill.real, fill.imag][:parts]
     return _native.Correlation(
-        instruction_set,
+        INSTRUCTION_SET,
         spec.types.sum,
         element(spec.types.image, spec.image_swapped),
         element(spec.types.result, spec.out_swapped),
-        (
-            rows.image,
-            rows.taps,
-            rows.stride,
-            rows.dilation,
-            rows.before,
-            rows.result,
-            rows.sources().tolist(),
-        ),
-        (
-            columns.image,
-            columns.taps,
-            columns.stride,
-            columns.dilation,
-            columns.before,
-            columns.result,
-            columns.sources().tolist(),
-        ),
-        list(spec.batch),
+        _axis(spec.rows),
+        columns or _axis(spec.columns),
+        list(spec.batch if batch is None else batch),
         spec.channelled,
         (spec.groups, spec.channels, spec.out_channels),
-        np.array(fills, spec.types.sum),
+        np.array([fill.real, fill.imag][:parts], spec.types.sum),
     )
 
 
