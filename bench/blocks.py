@@ -4,8 +4,7 @@
     python bench/blocks.py kBandRows kVectors   # some constants
 
 Whole programs run in turn, A B C A B C. Each cell is the median over the rounds of the ratio to the shipped
-constants in the same round: above 1 is slower than what is shipped. Needs a C++20 compiler; x86-64 with AVX2, or
-arm64.
+constants in the same round: above 1 is slower than what is shipped. Needs a C++20 compiler; AVX2 or arm64.
 """
 
 import platform
@@ -42,7 +41,7 @@ CASES = [
     ("2048", "7", "2", "u8"),
 ]
 ROUNDS = 7
-SHARED = ["-std=c++20", "-O3", "-Wno-psabi", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"]
+SHARED = ["-std=c++20", "-O3", "-Wno-psabi", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 
 def compile_variant(folder: Path, constant: str | None, value: str | None) -> Path:

@@ -30,7 +30,7 @@ inline __attribute__((always_inline)) void add_row(Vector<T> (&sums)[R][V], cons
         Vector<T> values[V];
         for (int v = 0; v < V; ++v) values[v] = load(pixels + v * kLanes<T>);
         for (int i = First; i <= Last; ++i) {
-            const Vector<T> weight = broadcast(weights[b - (i - First) * row_step]);
+            const T weight = weights[b - (i - First) * row_step];
             for (int v = 0; v < V; ++v) sums[i][v] = multiply_add<T>(weight, values[v], sums[i][v]);
         }
     }
@@ -68,7 +68,7 @@ inline __attribute__((always_inline)) void add_separate(Vector<T> (&sums)[R][V],
                                                         const Taps<T>& taps, const T* weights) {
     for (int64_t a = 0; a < taps.height; ++a)
         for (int64_t b = 0; b < taps.width; ++b) {
-            const Vector<T> weight = broadcast(weights[a * taps.row_step + b]);
+            const T weight = weights[a * taps.row_step + b];
             for (int i = 0; i < R; ++i) {
                 const T* pixels = rows[i * taps.height + a] + x + taps.columns[b];
                 for (int v = 0; v < V; ++v)

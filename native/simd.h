@@ -1,6 +1,13 @@
 // Vectors of the instruction set this file is being compiled for. CORR2D_VECTOR_BYTES is set by CMakeLists.txt.
 #pragma once
 #include <cstdint>
+#include <type_traits>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 namespace corr2d {
 namespace {
@@ -29,10 +36,30 @@ template <class T> inline void store(T* target, Vector<T> value) {
 // Minus zero, not plus: x - 0 is x for every x, -0 included, so compilers drop it and keep the one broadcast.
 template <class T> inline Vector<T> broadcast(T value) { return value - Vector<T>{}; }
 
-// One fused multiply-add where the instruction set has it: the sources are compiled with -ffp-contract=fast, and
-// tests/native/test_correlate.cc holds that every lane equals std::fma.
-template <class T> inline Vector<T> multiply_add(Vector<T> weight, Vector<T> value, Vector<T> sum) {
-    return weight * value + sum;
+// weight * value + sum, fused wherever the instruction set can: one rounding, as std::fma has. Spelt out, because
+// contraction by the compiler is a licence, not a promise (it does not happen under the sanitizers, for one).
+template <class T> inline Vector<T> multiply_add(T weight, Vector<T> value, Vector<T> sum) {
+    if constexpr (std::is_integral_v<T>) {
+        return weight * value + sum;
+    } else {
+#if defined(__AVX512F__) && CORR2D_VECTOR_BYTES == 64
+        if constexpr (sizeof(T) == 4) return _mm512_fmadd_ps(broadcast(weight), value, sum);
+        else return _mm512_fmadd_pd(broadcast(weight), value, sum);
+#elif defined(__FMA__) && CORR2D_VECTOR_BYTES == 32
+        if constexpr (sizeof(T) == 4) return _mm256_fmadd_ps(broadcast(weight), value, sum);
+        else return _mm256_fmadd_pd(broadcast(weight), value, sum);
+#elif defined(__aarch64__) && CORR2D_VECTOR_BYTES == 16
+        if constexpr (sizeof(T) == 4) return vfmaq_f32(sum, broadcast(weight), value);
+        else return vfmaq_f64(sum, broadcast(weight), value);
+#elif defined(__FMA__) || defined(__aarch64__)  // wider than a register: only tests/native do that
+        for (int lane = 0; lane < kLanes<T>; ++lane)
+            sum[lane] = sizeof(T) == 4 ? T(__builtin_fmaf(float(weight), float(value[lane]), float(sum[lane])))
+                                       : T(__builtin_fma(double(weight), double(value[lane]), double(sum[lane])));
+        return sum;
+#else
+        return weight * value + sum;
+#endif
+    }
 }
 
 }  // namespace
