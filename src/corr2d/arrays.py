@@ -144,7 +144,7 @@ def new_tensor(shape: tuple[int, ...], dtype: str) -> tuple[Any, npt.NDArray[Any
 
 
 def given_result(
-    out: Any, shape: tuple[int, ...], dtype: str, tensor: bool, *inputs: npt.NDArray[Any]
+    out: Any, shape: tuple[int, ...], dtype: str, tensor: bool, *inputs: npt.NDArray[Any] | None
 ) -> npt.NDArray[Any]:
     """View the caller's `out`, which must be what the result would be and must not overlap any input."""
     library = "a torch tensor, as the image is" if tensor else "a NumPy array, as the image is"
@@ -156,7 +156,7 @@ def given_result(
         refuse("out", f"of shape {shape}, dtype {dtype}", f"shape {view.shape}, dtype {name}", remedy)
     if not view.flags.writeable:
         refuse("out", "writeable", describe(out))
-    if any(_overlap(view, other) for other in inputs):
+    if any(other is not None and _overlap(view, other) for other in inputs):
         refuse(
             "out",
             "apart from image, kernel and bias in memory",

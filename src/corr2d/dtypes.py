@@ -151,13 +151,17 @@ def weight_sum(kernel: npt.NDArray[Any]) -> int:
     return int(max(sum(map(abs, channel)) for channel in per_channel.tolist()))
 
 
-def may_overflow(pixels: npt.NDArray[Any], weights: npt.NDArray[Any], bias: npt.NDArray[Any] | None) -> bool:
+def may_overflow(
+    pixels: npt.NDArray[Any], types: Types, weights: npt.NDArray[Any], bias: npt.NDArray[Any] | None
+) -> bool:
     """Whether some sum might not be finite, judged by the largest magnitudes: two passes over the image.
 
-    Asked only where it matters that a refused call has written nothing, or less than a whole image.
+    Asked only where the caller's own `out` is to hold integers rounded from floating sums.
     """
     if pixels.size == 0:
         return False
+    if types.image == "bfloat16":
+        return True  # NumPy cannot compare such pixels
     largest = max(abs(float(pixels.min())), abs(float(pixels.max())))
     offset = 0.0 if bias is None else float(np.abs(bias).max())
     bound = largest * float(np.abs(weights).sum(dtype=np.float64)) + offset

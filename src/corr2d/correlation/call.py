@@ -80,7 +80,9 @@ def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: 
     """Resolve and run one call."""
     kind, pixels, weights, offsets, given = prepare(image, kernel, flipped, options, bias, out)
     plan = kind.plan
-    if given is not None and not (kind.rounds and may_overflow(pixels, weights, offsets)):
+    # A refused call must have written nothing, so what might be refused for its values is computed aside.
+    aside = kind.rounds and given is not None and may_overflow(pixels, kind.types, weights, offsets)
+    if given is not None and not aside:
         result, target = out, given
     elif kind.result is not None:
         result = target = np.empty(plan.shape, kind.result)
@@ -99,7 +101,7 @@ def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: 
             "NaN or infinity in at least one place",
             "Replace such pixels first, as with numpy.nan_to_num, or ask for a floating dtype.",
         )
-    if given is not None and target is not given:
+    if given is not None and aside:
         given[...] = target
         return out
     return result
@@ -147,7 +149,7 @@ def prepare(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bi
         _check_bias(offsets, kind)
     given = None
     if out is not None:
-        given = given_result(out, kind.plan.shape, kind.plan.dtype, tensor, pixels, taps)
+        given = given_result(out, kind.plan.shape, kind.plan.dtype, tensor, pixels, taps, offsets)
     if flipped:
         taps = taps[..., ::-1, ::-1]
     if taps.dtype is not kind.weights or not taps.flags.c_contiguous:
@@ -179,11 +181,14 @@ def cast_weights(kernel: Array, kind: Kind) -> Array:
 
 
 def cast_bias(bias: Array, kind: Kind) -> Array:
-    """Cast the bias to one value per result channel, in the type of the sum (complex where the result is)."""
+    """Cast the bias to one value per result channel, in the type of the sum, complex where the result is."""
     types = kind.types
-    target = np.dtype(COMPLEX_OF[types.sum] if types.result in COMPLEX else types.sum)
     values = np.broadcast_to(bias, (kind.out_channels or 1,))
-    return np.ascontiguousarray(values, target) if types.exact else cast_finite("bias", values, target)
+    if types.exact:
+        return np.ascontiguousarray(values, types.sum)
+    return cast_finite(
+        "bias", values, np.dtype(COMPLEX_OF[types.sum] if types.result in COMPLEX else types.sum)
+    )
 
 
 def _resolve(
@@ -352,8 +357,9 @@ def _whole_value(argument: str, value: Any) -> int:
 def _bound(image: Array, image_dtype: str, kernel: Array, bias: Array | None, options: Options) -> int:
     """Bound what an exact call may sum up to."""
     _check_operands(image, kernel)
-    reaches_fill = options.padding != "valid" and (
-        options.border == "constant" or "constant" in tuple(options.border)
+    names = options.border if isinstance(options.border, (tuple, list)) else [options.border]
+    reaches_fill = "constant" in names and not (
+        isinstance(options.padding, str) and options.padding == "valid"
     )
     fill = _whole_value("fill", _number(options.fill)) if reaches_fill else 0
     offset = 0

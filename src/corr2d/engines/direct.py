@@ -108,11 +108,7 @@ def prepare(spec: Spec) -> Run:
 
         def run_real_part(image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
             _run(call, image, weights, _part(bias, "real"), out.real, threads)
-            out.imag[...] = (
-                0.0
-                if bias is None
-                else _part(bias, "imag").reshape(-1, 1, 1)[: spec.groups * spec.out_channels]
-            )
+            out.imag[...] = 0 if bias is None else bias.imag.reshape(-1, 1, 1)
             return True
 
         return run_real_part

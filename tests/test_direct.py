@@ -1,0 +1,127 @@
+"""What is particular to the direct engine: photographs, element conversions, its environment."""
+
+import numpy as np
+import pytest
+
+import corr2d as package
+from cases import run_python
+from corr2d import corr2d, explain
+
+RNG = np.random.default_rng(7)
+BORDERS = ("constant", "edge", "symmetric", "reflect", "wrap")
+
+
+def bits(array):
+    return np.ascontiguousarray(array).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "float16"])
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_a_photograph_has_the_bits_of_its_planes(dtype, border, channels):
+    """(H, W, C) is filtered where it lies; the result is that of each plane alone, to the bit."""
+    photograph = (RNG.random((23, 41, channels)) * 200).astype(dtype)
+    kernel = RNG.normal(size=(3, 4)).astype(np.float32)
+    for options in (
+        {"padding": "same"},
+        {"padding": ((1, 5), (60, 2)), "dilation": (2, 3)},
+        {"padding": 4, "stride": (2, 1), "bias": 3},
+        {"padding": 4, "stride": (1, 2)},
+    ):
+        options = {"border": border, "fill": 7, **options}
+        whole = corr2d(photograph, kernel, channel_axis=-1, **options)
+        planes = [
+            corr2d(np.ascontiguousarray(photograph[..., c]), kernel, **options) for c in range(channels)
+        ]
+        assert bits(whole) == bits(np.stack(planes, axis=-1))
+
+
+def test_a_photograph_of_many_tiles_on_any_threads():
+    photograph = RNG.integers(0, 256, (150, 700, 3), dtype=np.uint8)
+    kernel = RNG.normal(size=(5, 5))
+    before = package.get_num_threads()
+    results = []
+    for threads in (1, 3):
+        package.set_num_threads(threads)
+        results.append(corr2d(photograph, kernel, padding="same", border="reflect", channel_axis=-1))
+    package.set_num_threads(before)
+    assert bits(results[0]) == bits(results[1])
+    planar = corr2d(np.moveaxis(photograph, -1, 0).copy(), kernel, padding="same", border="reflect")
+    assert bits(results[0]) == bits(np.moveaxis(planar, 0, -1))
+
+
+def test_a_photograph_into_a_strided_out():
+    photograph = RNG.random((9, 20, 3))
+    room = np.full((9, 20, 6), -1.0)
+    corr2d(photograph, np.ones((3, 3)), padding="same", channel_axis=-1, out=room[..., ::2])
+    assert bits(room[..., ::2]) == bits(corr2d(photograph, np.ones((3, 3)), padding="same", channel_axis=-1))
+    assert (room[..., 1::2] == -1).all()
+
+
+def test_every_half_is_read_exactly():
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16).reshape(256, 256)
+    widened = corr2d(halves, [[1.0]], dtype="float32")
+    np.testing.assert_array_equal(widened, halves.astype(np.float32))
+    np.testing.assert_array_equal(corr2d(halves, [[1.0]]), halves)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_halves_are_rounded_once_to_nearest_even(dtype):
+    """Midpoints between halves, and the numbers just beside them, where rounding twice would go wrong."""
+    halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(dtype)
+    middle = (halves[:-1] + halves[1:]) / 2
+    samples = np.concatenate([halves, middle, np.nextafter(middle, 0), np.nextafter(middle, np.inf)])
+    samples = np.concatenate([samples, -samples, np.array([65519.9, 65520, 1e30, np.inf, -np.inf], dtype)])
+    with np.errstate(over="ignore"):
+        expected = samples.astype(np.float16)
+    # By value: a sum begins at +0, so a lone -0 becomes +0.
+    np.testing.assert_array_equal(corr2d(samples[None], [[1.0]], dtype="float16")[0], expected)
+
+
+@pytest.mark.parametrize("target", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_integers_are_rounded_half_to_even_and_saturated(target, dtype):
+    limits = np.iinfo(target)
+    near = [-1.5, -0.5, -0.0, 0.4999, 0.5, 1.5, 2.5, 1e30, -1e30, 3e9, -3e9, 2.0**63, 2.0**62, -(2.0**63)]
+    near += [float(limits.max) + step for step in (-1, 0, 0.5, 1)] + [
+        float(limits.min) + step for step in (-1, 0, 0.5)
+    ]
+    image = np.array([near], dtype)
+    expected = [min(max(round(float(value)), int(limits.min)), int(limits.max)) for value in image[0]]
+    assert [int(value) for value in corr2d(image, [[1.0]], dtype=target)[0]] == expected
+    # The same values one by one, past the end of every vector.
+    assert [
+        int(corr2d(image[:, n : n + 1], [[1.0]], dtype=target)[0, 0]) for n in range(len(near))
+    ] == expected
+
+
+def test_an_exact_sum_may_become_complex():
+    image = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    result = corr2d(image, [[1, 1]], dtype="complex64", bias=3)
+    np.testing.assert_array_equal(result, (image[:, :-1] + image[:, 1:] + 3).astype(np.complex64))
+    assert explain(image, [[1, 1]], dtype="complex64").exact
+
+
+@pytest.mark.parametrize("border", [5, None, {}])
+def test_a_border_of_the_wrong_kind_is_refused_in_an_exact_call_too(border):
+    with pytest.raises(TypeError, match=r"^corr2d: border must be one of 'constant'"):
+        corr2d(np.ones((3, 3), np.uint8), [[1]], border=border, padding=1)
+
+
+def test_a_tensor_with_nan_leaves_out_untouched():
+    torch = pytest.importorskip("torch")
+    out = torch.full((2, 2), 7, dtype=torch.uint8)
+    image = torch.tensor([[1.0, float("nan")], [2, 3]], dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match="finite"):
+        corr2d(image, [[1.0]], dtype="uint8", out=out)
+    assert (out == 7).all()
+
+
+def test_rooms_come_when_they_are_named():
+    code = "import corr2d, sys; assert 'corr2d.kernels' not in sys.modules; print(corr2d.kernels.box(1))"
+    assert run_python(code).stdout.strip() == "[[1.]]"
+
+
+def test_an_empty_variable_is_an_unset_one():
+    code = "import corr2d; print(corr2d.corr2d([[2]], [[3]]).tolist())"
+    assert run_python(code, CORR2D_NUM_THREADS="", CORR2D_ISA="").stdout.strip() == "[[6]]"
