@@ -18,9 +18,9 @@ from corr2d.errors import NoEngineError, describe, door, refuse, suggestion
 if TYPE_CHECKING:
     from corr2d.engines import Run
 
-# Work that pays for one more thread: several times what it takes to wake one (bench/first_engine.py
-# --threads-worth).
-SECONDS_PER_THREAD = 60e-6
+# Work that each thread must have to be worth waking: a call takes two threads from twice this on, where two
+# were found 1.2 times faster than one (bench/first_engine.py --threads-worth).
+SECONDS_PER_THREAD = 1.7e-4
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ _NativeAxis = tuple[int, int, int, int, int, int, list[int]]
 
 # Multiply-adds and bytes per second of one core, measured by bench/first_engine.py --calibrate (AVX2, 2
 # cores).
-MULTIPLY_ADDS_PER_SECOND = {"float32": 4.0e10, "float64": 2.0e10, "int32": 1.2e10, "int64": 1.5e9}
-BYTES_PER_SECOND = 8.0e9
-SECONDS_PER_CALL = 1.0e-6
+MULTIPLY_ADDS_PER_SECOND = {"float32": 3.4e10, "float64": 1.7e10, "int32": 2.1e10, "int64": 3.4e9}
+BYTES_PER_SECOND = 1.6e10
+SECONDS_PER_CALL = 9.0e-7
 
 # Unit roundoff, and the largest error of rounding to the result's type relative to the value.
 UNIT_ROUNDOFF = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
