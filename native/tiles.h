@@ -1,0 +1,191 @@
+// How a call is cut into tiles: bands of rows; across, a middle whose windows lie inside the image and two rims; and,
+// where a tile must be gathered and would not fit in cache whole, pieces of the kernel. correlate.cc sums the tiles.
+#pragma once
+#include <cstddef>
+
+#include "block.h"
+#include "view.h"
+
+namespace corr2d {
+namespace {
+
+// Scratch that a gathered tile may fill: half of a small L2 cache, so that the tile stays there while it is used.
+constexpr int64_t kTileBytes = 256 * 1024;
+// Rows of the middle that one sweep touches stay in this much of L1.
+constexpr int64_t kSweepBytes = 24 * 1024;
+constexpr int64_t kBandRows = 64;
+constexpr int64_t kTileColumns = 256;
+// Up to this width, gathering whole rows costs less than two rims beside a middle (bench/blocks.py).
+constexpr int64_t kGatheredColumns = 128;
+// Result channels whose sums wait in scratch while a kernel too large for one tile is passed over piece by piece.
+constexpr int64_t kChannelBlock = 8;
+
+inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+inline int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t round_up(int64_t a, int64_t unit) { return ceil_divide(a, unit) * unit; }
+inline int64_t clamp(int64_t value, int64_t low, int64_t high) { return value < low ? low : value > high ? high : value; }
+inline int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : a; }
+
+inline bool aligned(const Job& job, const View& view, int parts, int64_t unit) {
+    int64_t steps = reinterpret_cast<intptr_t>(view.data) | view.row | view.channel;
+    if (parts > 1) steps |= view.part;
+    for (int d = 0; d < job.batch_dimensions; ++d) steps |= view.batch[d];
+    return steps % unit == 0;
+}
+
+// The columns [first, last) of a result row, cut into tiles of at most `width`.
+struct Segment {
+    int64_t first, last, width, tiles;
+    bool gathered;
+};
+
+// The piece of the kernel that is summed at one time.
+struct Piece {
+    int64_t channel, channels, row, rows, column, columns;
+};
+
+// Rows lie `pitch` padded rows apart: only those that some window uses are gathered. A horizontal stride is undone
+// by gathering the columns of equal remainder together, in `phases` runs of `run` pixels.
+struct Layout {
+    int64_t pitch, slots, phases, run, row, channel;
+};
+
+template <class T> class Tiling {
+public:
+    explicit Tiling(const Job& job) : job_(job) {
+        find_segments();
+        choose_pieces();
+        band_rows = least(band_rows, job.rows.result);
+        bands = ceil_divide(job.rows.result, band_rows);
+        measure_scratch();
+    }
+
+    bool shared = true;       // result rows `spacing` apart share image rows
+    int64_t spacing = 1;
+    bool direct_image = false;  // rows may be read where they are
+    bool direct_out = false;    // sums are stored straight into the result
+    Segment segments[3];
+    int segment_count = 0;
+    int64_t tiles_per_band = 0, band_rows = kBandRows, bands = 0;
+
+    Piece whole{};            // all taps of one group
+    Piece piece{};            // what a gathered tile holds at one time
+    bool one_piece = true;
+
+    // Scratch of one thread, in order: row pointers, targets, column offsets, fill rows, sums, gathered rows.
+    int64_t pointers_bytes = 0, offsets_bytes = 0, fill_bytes = 0, sums_bytes = 0, gathered_bytes = 0;
+    int64_t fill_width = 0, sums_width = 0;
+
+    size_t scratch_bytes() const {
+        return size_t(pointers_bytes + offsets_bytes + fill_bytes + sums_bytes + gathered_bytes);
+    }
+
+    int64_t columns_of(const Segment& segment, int64_t tile) const {
+        const int64_t start = segment.first + tile * segment.width;
+        return (tile + 1 == segment.tiles ? segment.last : start + segment.width) - start;
+    }
+
+    int64_t channel_block() const { return one_piece ? 1 : least(kChannelBlock, job_.out_channels); }
+
+    Layout layout(int64_t result_rows, int64_t width, const Piece& held) const {
+        const Axis &rows = job_.rows, &columns = job_.columns;
+        Layout l;
+        l.pitch = held.rows == 1 ? rows.stride : gcd(rows.stride, rows.dilation);
+        l.slots = ((result_rows - 1) * rows.stride + (held.rows - 1) * rows.dilation) / l.pitch + 1;
+        l.phases = least(held.columns, columns.stride / gcd(columns.stride, columns.dilation));
+        l.run = round_up(width, L) + (held.columns - 1) * columns.dilation / columns.stride;
+        l.row = l.phases * l.run;
+        l.channel = l.slots * l.row;
+        return l;
+    }
+
+private:
+    static constexpr int64_t L = kLanes<T>;
+
+    const Job& job_;
+
+    void find_segments() {
+        const Axis &rows = job_.rows, &columns = job_.columns;
+        shared = rows.dilation % rows.stride == 0;
+        spacing = shared ? rows.dilation / rows.stride : 1;
+        whole = {0, job_.channels, 0, rows.taps, 0, columns.taps};
+        direct_out = job_.out.element == kElementOf<T> && !job_.out.swapped && job_.out.column == int64_t(sizeof(T)) &&
+                      aligned(job_, job_.out, job_.out_parts, sizeof(T));
+        direct_image = job_.image.element == kElementOf<T> && !job_.image.swapped &&
+                                  job_.image.column == int64_t(sizeof(T)) && columns.stride == 1 &&
+                                  aligned(job_, job_.image, job_.image_parts, sizeof(T));
+        const int64_t span = (columns.taps - 1) * columns.dilation;
+        const int64_t first = clamp(columns.before, 0, columns.result);
+        const int64_t last = clamp(columns.before + columns.image - span, first, columns.result);
+        const bool rimless = first == 0 && last == columns.result;
+        if (direct_image && last - first >= L && (rimless || columns.result > kGatheredColumns)) {
+            const int64_t sweep_rows = job_.channels * (kRows<T> + rows.taps - 1) * int64_t(sizeof(T));
+            const int64_t unit = kVectors * L;
+            const int64_t width = most(kSweepBytes / sweep_rows / unit * unit, round_up(128, unit));
+            add_segment(0, first, kTileColumns, true);
+            add_segment(first, last, width, false);
+            add_segment(last, columns.result, kTileColumns, true);
+        } else {
+            add_segment(0, columns.result, kTileColumns, true);
+        }
+    }
+
+    // The last tile takes what is left, so that no tile of the middle is narrower than a vector.
+    void add_segment(int64_t first, int64_t last, int64_t width, bool gathered) {
+        if (first == last) return;
+        const int64_t tiles = gathered ? ceil_divide(last - first, width) : most(1, (last - first) / width);
+        segments[segment_count++] = {first, last, width, tiles, gathered};
+        tiles_per_band += tiles;
+    }
+
+    int64_t gathered_size(int64_t result_rows, int64_t width, const Piece& held) const {
+        return held.channels * layout(result_rows, width, held).channel * int64_t(sizeof(T));
+    }
+
+    // All channels and taps at once if a band of at least 8 rows then fits; else channel by channel; else the kernel
+    // in slices of rows; else, a kernel row in slices too. The order of the sums is the same in every case.
+    void choose_pieces() {
+        piece = whole;
+        int64_t width = 0;
+        for (int s = 0; s < segment_count; ++s)
+            if (segments[s].gathered) width = most(width, least(segments[s].width, segments[s].last - segments[s].first));
+        if (width == 0) return;
+        const int64_t choices[] = {whole.channels, 1};
+        for (const int64_t channels : choices) {
+            piece.channels = channels;
+            for (band_rows = kBandRows; band_rows >= 8; band_rows /= 2)
+                if (gathered_size(band_rows, width, piece) <= kTileBytes) {
+                    one_piece = channels == whole.channels;
+                    return;
+                }
+        }
+        one_piece = false;
+        band_rows = 16;
+        while (piece.rows > 1 && gathered_size(band_rows, width, piece) > kTileBytes) piece.rows = (piece.rows + 1) / 2;
+        while (piece.columns > 1 && gathered_size(band_rows, width, piece) > kTileBytes)
+            piece.columns = (piece.columns + 1) / 2;
+    }
+
+    void measure_scratch() {
+        int64_t pointers = 0, gathered = 0, offsets = 0;
+        for (int s = 0; s < segment_count; ++s) {
+            const Segment& segment = segments[s];
+            const Piece& held = segment.gathered ? piece : whole;
+            const int64_t width = most(columns_of(segment, 0), columns_of(segment, segment.tiles - 1));
+            pointers = most(pointers, held.channels * kRows<T> * (held.rows + 1));
+            offsets = most(offsets, held.columns);
+            if (segment.gathered || !direct_out) sums_width = most(sums_width, round_up(width, L));
+            if (segment.gathered) gathered = most(gathered, gathered_size(band_rows, width, held));
+            else if (job_.rows.fills) fill_width = round_up(width + (job_.columns.taps - 1) * job_.columns.dilation, L);
+        }
+        pointers_bytes = round_up((pointers + kRows<T>) * int64_t(sizeof(T*)), 64);
+        offsets_bytes = round_up(offsets * int64_t(sizeof(int64_t)), 64);
+        fill_bytes = round_up(job_.image_parts * fill_width * int64_t(sizeof(T)), 64);
+        sums_bytes = round_up(channel_block() * band_rows * sums_width * int64_t(sizeof(T)), 64);
+        gathered_bytes = round_up(gathered, 64);
+    }
+};
+
+}  // namespace
+}  // namespace corr2d
