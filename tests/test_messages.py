@@ -5,7 +5,6 @@ One pattern for all: ``corr2d: <argument> must be <rule>, got <value>. <What to 
 
 import contextlib
 import re
-import time
 
 import numpy as np
 import pytest
@@ -205,7 +204,6 @@ REFUSALS = {
 @pytest.mark.parametrize("operator", [corr2d, conv2d, explain], ids=lambda function: function.__name__)
 def test_refusals(operator, case):
     image, kernel, options, kind, message = REFUSALS[case]
-    start = time.perf_counter()
     with pytest.raises(kind) as caught:
         operator(image, kernel, **options)
     text = str(caught.value)
@@ -214,7 +212,6 @@ def test_refusals(operator, case):
     assert re.search(r"must be .+, got .+\.|is not a border", text), text
     assert "31.4" not in text
     assert "\n" not in text
-    assert time.perf_counter() - start < 2
 
 
 @pytest.mark.parametrize("case", [name for name, case in REFUSALS.items() if not {"out"} & set(case[2])])

@@ -9,12 +9,14 @@ at a time, so that a mistake in the fast index maps cannot hide in the truth the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from corr2d.errors import describe, door, refuse, suggestion
+
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    from numpy.typing import ArrayLike, NDArray
 
 BORDERS = ("constant", "edge", "reflect", "symmetric", "wrap")
 PADDINGS = ("valid", "same", "full")

@@ -47,7 +47,7 @@ void callers_do_not_disturb_each_other() {
     for (auto& caller : callers) caller.join();
 }
 
-void a_child_of_fork_has_its_own_pool() {
+[[maybe_unused]] void a_child_of_fork_has_its_own_pool() {
     const pid_t child = fork();
     if (child == 0) {
         alarm(20);
