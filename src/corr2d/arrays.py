@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from corr2d.dtypes import SUPPORTED
+from corr2d.dtypes import SUPPORTED, itemsize
 from corr2d.errors import describe, refuse
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -174,11 +174,10 @@ def _overlap(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
 
 def check_memory(shape: tuple[int, ...], dtype: str, map_length: int, allocate: bool) -> None:
     """Refuse, before anything is allocated, a call whose result or index maps exceed the machine's memory."""
-    bytes_per_pixel = {"bfloat16": 2}.get(dtype) or np.dtype(dtype).itemsize
     # An index map is held twice for a moment, as 8-byte integers: here and in the native core.
     needed = 16 * map_length
     if allocate:
-        needed += int(np.prod(shape, dtype=object)) * bytes_per_pixel
+        needed += int(np.prod(shape, dtype=object)) * itemsize(dtype)
     limit = _physical_memory()
     if needed > limit:
         refuse(

@@ -54,6 +54,11 @@ class Types:
         return COMPLEX_OF[self.sum] if self.kernel in COMPLEX else self.sum
 
 
+def itemsize(dtype: str) -> int:
+    """Bytes of one value; torch's bfloat16 is a name that NumPy does not know."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
 def exact_call(image: str, kernel: str) -> bool:
     """Whether image and kernel are both integer (or bool), so that the result is exact or refused."""
     return image in INTEGERS and kernel in INTEGERS

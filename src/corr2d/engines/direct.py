@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corr2d import _native
-from corr2d.dtypes import COMPLEX, COMPONENT
+from corr2d.dtypes import COMPLEX, COMPONENT, itemsize
 from corr2d.engines import Engine, Spec
 from corr2d.window import Axis
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 # image, taps, stride, dilation, before, result, sources
 _NativeAxis = tuple[int, int, int, int, int, int, list[int]]
 
-# Multiply-adds and bytes per second of one core, measured by bench/first_engine.py --calibrate (AVX2, 2
-# cores).
+# Of one core, printed by bench/first_engine.py --calibrate on an AVX2 machine.
 MULTIPLY_ADDS_PER_SECOND = {"float32": 3.4e10, "float64": 1.7e10, "int32": 2.1e10, "int64": 3.4e9}
 BYTES_PER_SECOND = 1.6e10
 SECONDS_PER_CALL = 9.0e-7
@@ -60,10 +59,8 @@ def cost(spec: Spec, threads: int) -> float:
     parts = _complex_products(spec)
     arithmetic = spec.results * spec.terms * parts / MULTIPLY_ADDS_PER_SECOND[spec.types.sum] / threads
     image = spec.planes * spec.groups * spec.channels * spec.rows.image * spec.columns.image
-    sizes = {"bfloat16": 2}
-    image_bytes = image * (sizes.get(spec.types.image) or np.dtype(spec.types.image).itemsize)
-    out_bytes = spec.results * (sizes.get(spec.types.result) or np.dtype(spec.types.result).itemsize)
-    return SECONDS_PER_CALL + max(arithmetic, (image_bytes + out_bytes) / BYTES_PER_SECOND)
+    traffic = image * itemsize(spec.types.image) + spec.results * itemsize(spec.types.result)
+    return SECONDS_PER_CALL + max(arithmetic, traffic / BYTES_PER_SECOND)
 
 
 def error_bound(spec: Spec) -> float:
