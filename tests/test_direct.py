@@ -108,6 +108,12 @@ def test_a_border_of_the_wrong_kind_is_refused_in_an_exact_call_too(border):
         corr2d(np.ones((3, 3), np.uint8), [[1]], border=border, padding=1)
 
 
+@pytest.mark.parametrize("weight", [1e300, 1.7e308 + 1.7e308j, 1e308j])
+def test_a_weight_beyond_the_sums_type_is_refused(weight):
+    with pytest.raises(ValueError, match=r"^corr2d: kernel must be within the range of"):
+        corr2d(np.ones((2, 2), np.float32), [[weight]])
+
+
 def test_a_tensor_with_nan_leaves_out_untouched():
     torch = pytest.importorskip("torch")
     out = torch.full((2, 2), 7, dtype=torch.uint8)

@@ -34,7 +34,7 @@ EXACT_LIMITS = {"float32": 2**24, "int32": 2**31 - 1, "float64": 2**53, "int64":
 # Up to this many values Python's own arithmetic beats array operations several times; most kernels are that
 # small.
 _SMALL = 64
-# Far below the largest float32, so that neither part of a complex number of this magnitude overflows.
+# Below the largest float32, 3.4e38, and a round number.
 _WITHOUT_OVERFLOW = 1e38
 
 
@@ -178,7 +178,10 @@ def cast_finite(argument: str, values: npt.NDArray[Any], target: np.dtype[Any]) 
     """Cast to the sum's type, C-contiguous; a finite value that the type cannot hold is refused."""
     if values.dtype == target:
         return np.asarray(values, order="C")
-    if values.size <= _SMALL and max(map(abs, values.ravel().tolist())) <= _WITHOUT_OVERFLOW:
+    small = (
+        values.size <= _SMALL and values.dtype.kind != "c"
+    )  # Python's abs of a complex number can overflow
+    if small and max(map(abs, values.ravel().tolist())) <= _WITHOUT_OVERFLOW:
         return np.asarray(values, target, order="C")
     with np.errstate(over="ignore", invalid="ignore"):
         cast = np.asarray(values, target, order="C")
