@@ -25,11 +25,16 @@ Element element_named(const std::string& name) {
     throw nb::value_error(("no element type is called '" + name + "'").c_str());
 }
 
-Correlate correlate_named(const std::string& name) {
-    if (name == "slow") return correlate_slow;
+const InstructionSet& instruction_set_named(const std::string& name) {
     for (int s = 0; s < kInstructionSetCount; ++s)
-        if (name == kInstructionSets[s].name && kInstructionSets[s].available()) return kInstructionSets[s].correlate;
+        if (name == kInstructionSets[s].name && kInstructionSets[s].available()) return kInstructionSets[s];
     throw nb::value_error(("instruction set '" + name + "' is not available").c_str());
+}
+
+Algorithm algorithm_named(const std::string& name) {
+    for (int a = 0; a < kAlgorithms; ++a)
+        if (name == kAlgorithmNames[a]) return Algorithm(a);
+    throw nb::value_error(("no algorithm is called '" + name + "'").c_str());
 }
 
 // Borrows an array's memory through the buffer protocol, which NumPy serves in about 0.1 microseconds.
@@ -55,9 +60,10 @@ bool interrupted() {
 
 class Correlation {
 public:
-    Correlation(const std::string& instruction_set, const std::string& sum, nb::tuple image, nb::tuple out, nb::tuple rows,
-                nb::tuple columns, const std::vector<int64_t>& batch, bool channelled, nb::tuple channels, nb::handle fill)
-        : correlate_(correlate_named(instruction_set)), channelled_(channelled) {
+    Correlation(const std::string& instruction_set, const std::string& algorithm, const std::string& sum, nb::tuple image,
+                nb::tuple out, nb::tuple rows, nb::tuple columns, const std::vector<int64_t>& batch, bool channelled,
+                nb::tuple channels, nb::handle fill, nb::tuple shape)
+        : set_(instruction_set_named(instruction_set)), algorithm_(algorithm_named(algorithm)), channelled_(channelled) {
         if (batch.size() > size_t(kMaxBatchDimensions)) throw nb::value_error("too many batch dimensions");
         std::memset(&job_, 0, sizeof job_);
         job_.sum = element_named(sum);
@@ -74,6 +80,19 @@ public:
         Buffer values(fill, PyBUF_C_CONTIGUOUS);
         if (values->len != fill_bytes) throw nb::value_error("fill must hold one value of the sum's type per part");
         std::memcpy(fill_, values->buf, size_t(fill_bytes));
+        if (algorithm_ == Algorithm::separable) job_.terms = nb::cast<int64_t>(shape[0]);
+        if (algorithm_ == Algorithm::fft) {
+            job_.tile_rows = nb::cast<int64_t>(shape[0]);
+            job_.tile_columns = nb::cast<int64_t>(shape[1]);
+        }
+    }
+
+    void spectrum(nb::handle kernel, nb::handle target) const {
+        Buffer taps(kernel, PyBUF_C_CONTIGUOUS), values(target, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
+        expect(taps->len, job_.rows.taps * job_.columns.taps * sum_size());
+        expect(values->len, spectrum_values(job_) * sum_size());
+        nb::gil_scoped_release release;
+        set_.spectrum(job_, taps->buf, values->buf);
     }
 
     int run(nb::handle image, nb::handle weights, nb::handle bias, nb::handle out, int threads) const {
@@ -83,7 +102,7 @@ public:
         const int64_t out_channels = job.groups * job.out_channels;
         attach(job.image, pixels, job.rows.image, job.columns.image, job.groups * job.channels / job.image_parts, job.image_parts);
         attach(job.out, results, job.rows.result, job.columns.result, out_channels / job.out_parts, job.out_parts);
-        expect(taps->len, out_channels * job.channels * job.rows.taps * job.columns.taps * sum_size());
+        expect(taps->len, weights_bytes(out_channels));
         job.weights = taps->buf;
         job.fill = fill_;
         if (bias.is_none()) return finish(job, threads);
@@ -98,11 +117,23 @@ private:
         int outcome;
         {
             nb::gil_scoped_release release;
-            outcome = correlate_(job, threads, interrupted);
+            outcome = set_.correlate(algorithm_)(job, threads, interrupted);
         }
         if (outcome & kInterrupted) throw nb::python_error();
         if (outcome & kOutOfMemory) throw std::bad_alloc();
         return outcome;
+    }
+
+    // How much of the kernel each algorithm reads (correlate.h).
+    int64_t weights_bytes(int64_t out_channels) const {
+        const int64_t taps = out_channels * job_.channels * job_.rows.taps * job_.columns.taps;
+        switch (algorithm_) {
+            case Algorithm::integer: return taps * int64_t(sizeof(int16_t));
+            case Algorithm::separable: return out_channels * job_.terms * (job_.rows.taps + job_.columns.taps) * sum_size();
+            case Algorithm::box: return out_channels * sum_size();
+            case Algorithm::fft: return (out_channels * spectrum_values(job_) + taps) * sum_size();
+            default: return taps * sum_size();
+        }
     }
 
     int64_t sum_size() const { return kElementSizes[int(job_.sum)]; }
@@ -147,7 +178,8 @@ private:
     }
 
     Job job_;
-    Correlate correlate_;
+    const InstructionSet& set_;
+    Algorithm algorithm_;
     bool channelled_;
     std::vector<int64_t> row_sources_, column_sources_;
     alignas(16) char fill_[16];
@@ -172,10 +204,12 @@ NB_MODULE(_native, module) {
         },
         "Names of the instruction sets this build holds and this machine has, plainest first.");
     nb::class_<Correlation>(module, "Correlation", "A resolved call of the operator, ready to run on arrays.")
-        .def(nb::init<const std::string&, const std::string&, nb::tuple, nb::tuple, nb::tuple, nb::tuple,
-                      const std::vector<int64_t>&, bool, nb::tuple, nb::handle>(),
-             nb::arg("instruction_set"), nb::arg("sum"), nb::arg("image"), nb::arg("out"), nb::arg("rows"), nb::arg("columns"),
-             nb::arg("batch"), nb::arg("channelled"), nb::arg("channels"), nb::arg("fill"))
+        .def(nb::init<const std::string&, const std::string&, const std::string&, nb::tuple, nb::tuple, nb::tuple, nb::tuple,
+                      const std::vector<int64_t>&, bool, nb::tuple, nb::handle, nb::tuple>(),
+             nb::arg("instruction_set"), nb::arg("algorithm"), nb::arg("sum"), nb::arg("image"), nb::arg("out"), nb::arg("rows"),
+             nb::arg("columns"), nb::arg("batch"), nb::arg("channelled"), nb::arg("channels"), nb::arg("fill"), nb::arg("shape"))
+        .def("spectrum", &Correlation::spectrum, nb::arg("kernel"), nb::arg("target"),
+             "Transform one plane of weights into `target`, for the algorithm fft.")
         .def("run", &Correlation::run, nb::arg("image"), nb::arg("weights"), nb::arg("bias").none(), nb::arg("out"),
              nb::arg("threads"),
              "Write the result into `out`; 1 where an integer had to hold a value that is not finite, else 0.");

@@ -10,6 +10,18 @@
 namespace corr2d {
 namespace {
 
+// In which order, and with which taps, a window is summed.
+enum class Order {
+    dense,   // tap by tap
+    folded,  // taps that mirror each other in a kernel row have one weight: their pixels are added first
+    sparse   // as dense, without the taps of weight zero
+};
+
+template <class T> struct Nonzero {
+    int64_t channel, row, column;  // column: its offset in an image row
+    T weight;
+};
+
 // What one block needs to know of the taps it sums over.
 template <class T> struct Taps {
     const T* const* rows;      // image rows: [channel][rows_per_channel]
@@ -18,14 +30,27 @@ template <class T> struct Taps {
     const T* weights;          // first weight; channels and kernel rows lie the following steps apart
     int64_t channel_step, row_step;
     int64_t channels, height, width;
+    const Nonzero<T>* nonzero;  // sparse: the taps to sum; null where all count
+    int64_t nonzero_count;
 };
 
 // One image row, added to the result rows First..Last of the block that see it. `weights` is the kernel row that
-// result row First uses; the next result row uses the kernel row before it.
-template <class T, int R, int V, int First, int Last>
+// result row First uses; the next result row uses the kernel row before it. Folding halves the multiplications, because
+// the added pixels serve all result rows; folding rows instead would not, as each result row pairs other rows.
+template <class T, Order O, int R, int V, int First, int Last>
 inline __attribute__((always_inline)) void add_row(Vector<T> (&sums)[R][V], const T* row, const int64_t* columns,
                                                    const T* weights, int64_t row_step, int64_t width) {
-    for (int64_t b = 0; b < width; ++b) {
+    const int64_t turn = O == Order::folded ? width / 2 : 0;
+    for (int64_t b = 0; b < turn; ++b) {
+        const T *pixels = row + columns[b], *mirrored = row + columns[width - 1 - b];
+        Vector<T> values[V];
+        for (int v = 0; v < V; ++v) values[v] = load(pixels + v * kLanes<T>) + load(mirrored + v * kLanes<T>);
+        for (int i = First; i <= Last; ++i) {
+            const T weight = weights[b - (i - First) * row_step];
+            for (int v = 0; v < V; ++v) sums[i][v] = multiply_add<T>(weight, values[v], sums[i][v]);
+        }
+    }
+    for (int64_t b = turn; b < width - turn; ++b) {
         const T* pixels = row + columns[b];
         Vector<T> values[V];
         for (int v = 0; v < V; ++v) values[v] = load(pixels + v * kLanes<T>);
@@ -38,27 +63,27 @@ inline __attribute__((always_inline)) void add_row(Vector<T> (&sums)[R][V], cons
 
 // Result rows share image rows: image row r is kernel row r - i of result row i, so each row is loaded once for all R.
 // Height is the kernel's height where it is below R, else 0.
-template <class T, int R, int V, int Height, int Row = 0>
+template <class T, Order O, int R, int V, int Height, int Row = 0>
 inline __attribute__((always_inline)) void add_shared(Vector<T> (&sums)[R][V], const T* const* rows, int64_t x,
                                                       const Taps<T>& taps, const T* weights) {
     if constexpr (Height > 0) {
         if constexpr (Row < R + Height - 1) {
             constexpr int first = Row < Height ? 0 : Row - Height + 1, last = Row < R ? Row : R - 1;
-            add_row<T, R, V, first, last>(sums, rows[Row] + x, taps.columns, weights + (Row - first) * taps.row_step,
+            add_row<T, O, R, V, first, last>(sums, rows[Row] + x, taps.columns, weights + (Row - first) * taps.row_step,
                                           taps.row_step, taps.width);
-            add_shared<T, R, V, Height, Row + 1>(sums, rows, x, taps, weights);
+            add_shared<T, O, R, V, Height, Row + 1>(sums, rows, x, taps, weights);
         }
     } else if constexpr (Row < R - 1) {
-        add_row<T, R, V, 0, Row>(sums, rows[Row] + x, taps.columns, weights + Row * taps.row_step, taps.row_step, taps.width);
-        add_shared<T, R, V, 0, Row + 1>(sums, rows, x, taps, weights);
+        add_row<T, O, R, V, 0, Row>(sums, rows[Row] + x, taps.columns, weights + Row * taps.row_step, taps.row_step, taps.width);
+        add_shared<T, O, R, V, 0, Row + 1>(sums, rows, x, taps, weights);
     } else if constexpr (Row == R - 1) {
         for (int64_t r = R - 1; r < taps.height; ++r)
-            add_row<T, R, V, 0, R - 1>(sums, rows[r] + x, taps.columns, weights + r * taps.row_step, taps.row_step, taps.width);
-        add_shared<T, R, V, 0, R>(sums, rows + taps.height, x, taps, weights + (taps.height - 1) * taps.row_step);
+            add_row<T, O, R, V, 0, R - 1>(sums, rows[r] + x, taps.columns, weights + r * taps.row_step, taps.row_step, taps.width);
+        add_shared<T, O, R, V, 0, R>(sums, rows + taps.height, x, taps, weights + (taps.height - 1) * taps.row_step);
     } else if constexpr (Row < 2 * R - 1) {
         constexpr int first = Row - R + 1;
-        add_row<T, R, V, first, R - 1>(sums, rows[Row - R] + x, taps.columns, weights, taps.row_step, taps.width);
-        add_shared<T, R, V, 0, Row + 1>(sums, rows, x, taps, weights);
+        add_row<T, O, R, V, first, R - 1>(sums, rows[Row - R] + x, taps.columns, weights, taps.row_step, taps.width);
+        add_shared<T, O, R, V, 0, Row + 1>(sums, rows, x, taps, weights);
     }
 }
 
@@ -77,20 +102,36 @@ inline __attribute__((always_inline)) void add_separate(Vector<T> (&sums)[R][V],
         }
 }
 
+// The taps that are not zero, one by one; `spread` is how many row pointers lie between result rows.
+template <class T, int R, int V>
+inline __attribute__((always_inline)) void add_nonzero(Vector<T> (&sums)[R][V], const Taps<T>& taps, int64_t x, int64_t spread) {
+    for (int64_t n = 0; n < taps.nonzero_count; ++n) {
+        const Nonzero<T>& tap = taps.nonzero[n];
+        const T* const* rows = taps.rows + tap.channel * taps.rows_per_channel + tap.row;
+        for (int i = 0; i < R; ++i) {
+            const T* pixels = rows[i * spread] + x + tap.column;
+            for (int v = 0; v < V; ++v)
+                sums[i][v] = multiply_add<T>(tap.weight, load(pixels + v * kLanes<T>), sums[i][v]);
+        }
+    }
+}
+
 constexpr int kSeparate = -1;
 
 // One block at column x: sums start from `bias`, or from what `target` holds when `resume`.
-template <class T, int R, int V, int Height>
+template <class T, Order O, int R, int V, int Height>
 inline __attribute__((always_inline)) void block(const Taps<T>& taps, T* const* target, int64_t x, T bias, bool resume) {
     Vector<T> sums[R][V];
     for (int i = 0; i < R; ++i)
         for (int v = 0; v < V; ++v)
             sums[i][v] = resume ? load(target[i] + x + v * kLanes<T>) : broadcast(bias);
-    for (int64_t c = 0; c < taps.channels; ++c) {
+    if (O == Order::sparse && taps.nonzero != nullptr) {
+        add_nonzero<T, R, V>(sums, taps, x, Height == kSeparate ? taps.height : 1);
+    } else for (int64_t c = 0; c < taps.channels; ++c) {
         const T* const* rows = taps.rows + c * taps.rows_per_channel;
         const T* weights = taps.weights + c * taps.channel_step;
         if constexpr (Height == kSeparate) add_separate<T, R, V>(sums, rows, x, taps, weights);
-        else add_shared<T, R, V, Height>(sums, rows, x, taps, weights);
+        else add_shared<T, O, R, V, Height>(sums, rows, x, taps, weights);
     }
     for (int i = 0; i < R; ++i)
         for (int v = 0; v < V; ++v) store(target[i] + x + v * kLanes<T>, sums[i][v]);
@@ -108,33 +149,33 @@ constexpr int kVectors = 3;
 constexpr int kVectors = 2;
 #endif
 
-template <class T, int R, int V, int Height>
+template <class T, Order O, int R, int V, int Height>
 void sweep_blocks(const Taps<T>& taps, T* const* target, int64_t& x, int64_t count, T bias, bool resume) {
-    for (; x + V * kLanes<T> <= count; x += V * kLanes<T>) block<T, R, V, Height>(taps, target, x, bias, resume);
-    if constexpr (V > 1) sweep_blocks<T, R, V - 1, Height>(taps, target, x, count, bias, resume);
+    for (; x + V * kLanes<T> <= count; x += V * kLanes<T>) block<T, O, R, V, Height>(taps, target, x, bias, resume);
+    if constexpr (V > 1) sweep_blocks<T, O, R, V - 1, Height>(taps, target, x, count, bias, resume);
 }
 
 // R whole result rows of `count` columns (at least one vector). What is left over at the right is computed once more in
 // a vector that ends at the last column: the same sums, so the same bits; therefore not when resuming, where the caller
 // pads `count` to whole vectors.
-template <class T, int R, int Height>
+template <class T, Order O, int R, int Height>
 void sweep(const Taps<T>& taps, T* const* target, int64_t count, T bias, bool resume) {
     int64_t x = 0;
-    sweep_blocks<T, R, kVectors, Height>(taps, target, x, count, bias, resume);
-    if (x < count) block<T, R, 1, Height>(taps, target, count - kLanes<T>, bias, resume);
+    sweep_blocks<T, O, R, kVectors, Height>(taps, target, x, count, bias, resume);
+    if (x < count) block<T, O, R, 1, Height>(taps, target, count - kLanes<T>, bias, resume);
 }
 
-template <class T, int R>
+template <class T, int R, Order O = Order::dense>
 void sweep_rows(const Taps<T>& taps, T* const* target, int64_t count, T bias, bool resume, bool shared) {
     if constexpr (R > 1) {
-        if (!shared) return sweep<T, R, kSeparate>(taps, target, count, bias, resume);
-        if (taps.height == 1) return sweep<T, R, 1>(taps, target, count, bias, resume);
+        if (!shared) return sweep<T, O, R, kSeparate>(taps, target, count, bias, resume);
+        if (taps.height == 1) return sweep<T, O, R, 1>(taps, target, count, bias, resume);
     }
     if constexpr (R > 2) {
-        if (taps.height == 2) return sweep<T, R, 2>(taps, target, count, bias, resume);
-        if (taps.height == 3) return sweep<T, R, 3>(taps, target, count, bias, resume);
+        if (taps.height == 2) return sweep<T, O, R, 2>(taps, target, count, bias, resume);
+        if (taps.height == 3) return sweep<T, O, R, 3>(taps, target, count, bias, resume);
     }
-    sweep<T, R, 0>(taps, target, count, bias, resume);
+    sweep<T, O, R, 0>(taps, target, count, bias, resume);
 }
 
 }  // namespace

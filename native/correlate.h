@@ -1,18 +1,40 @@
 // The primitive `correlate`: every result value is the sum over channels and taps of weight times continued image.
+// Several algorithms compute it; each says what it wants `Job::weights` to hold.
 #pragma once
 #include "view.h"
 
 namespace corr2d {
 
+enum class Algorithm : uint8_t {
+    direct,     // [groups][out_channels][channels][kh][kw] of the sum's type
+    folded,     // the same, K[a][b] == K[a][kw - 1 - b]; floating sums
+    sparse,     // the same, mostly zeros; floating sums
+    integer,    // the same, as int16; sums are int32; one channel per sum, stride 1
+    separable,  // [groups][out_channels][terms][kh column weights, then kw row weights]; one channel per sum, stride 1
+    box,        // [groups][out_channels]: the one weight of all taps; one channel per sum, stride 1
+    fft         // what `spectrum` wrote, per [groups][out_channels]; one channel per sum, stride 1
+};
+constexpr int kAlgorithms = 7;
+constexpr const char* kAlgorithmNames[kAlgorithms] = {"direct", "folded", "sparse", "integer", "separable", "box", "fft"};
+
+// Returns an Outcome. `interrupted` is polled by the caller's thread.
 using Correlate = int (*)(const Job& job, int threads, bool (*interrupted)());
 
-// The definition, tap by tap through the index maps: the slow twin that tests hold the fast one against, bit by bit.
+// Transforms a kernel of job.rows.taps x job.columns.taps weights of the sum's type (dilation is the job's) into
+// spectrum_values(...) values of the sum's type.
+using Spectrum = void (*)(const Job& job, const void* kernel, void* spectrum);
+inline int64_t spectrum_values(const Job& job) { return 2 * job.tile_rows * job.tile_columns; }
+
+// The definition, tap by tap through the index maps: the slow twin that tests hold the fast ones against.
 int correlate_slow(const Job& job, int threads, bool (*interrupted)());
 
 struct InstructionSet {
     const char* name;
     bool (*available)();
-    Correlate correlate;
+    Correlate run[kAlgorithms];  // by Algorithm
+    Spectrum spectrum;
+
+    Correlate correlate(Algorithm algorithm) const { return run[int(algorithm)]; }
 };
 
 // Every instruction set this build holds, plainest first.

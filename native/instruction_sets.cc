@@ -1,12 +1,25 @@
-// Which copies of `correlate` this build holds, and which of them the machine can run.
+// Which copies of the algorithms this build holds, and which of them the machine can run.
 #include "correlate.h"
 
 namespace corr2d {
 
+#define CORR2D_DECLARE(set)                                   \
+    int correlate_##set(const Job&, int, bool (*)());         \
+    int folded_##set(const Job&, int, bool (*)());            \
+    int sparse_##set(const Job&, int, bool (*)());            \
+    int integer_##set(const Job&, int, bool (*)());           \
+    int separable_##set(const Job&, int, bool (*)());         \
+    int box_##set(const Job&, int, bool (*)());               \
+    int fft_##set(const Job&, int, bool (*)());               \
+    void spectrum_##set(const Job&, const void*, void*);
+#define CORR2D_ROW(set) \
+    {#set, has_##set, \
+     {correlate_##set, folded_##set, sparse_##set, integer_##set, separable_##set, box_##set, fft_##set}, spectrum_##set}
+
 #if defined(__x86_64__)
-int correlate_baseline(const Job&, int, bool (*)());
-int correlate_avx2(const Job&, int, bool (*)());
-int correlate_avx512(const Job&, int, bool (*)());
+CORR2D_DECLARE(baseline)
+CORR2D_DECLARE(avx2)
+CORR2D_DECLARE(avx512)
 
 namespace {
 bool has_baseline() { return true; }
@@ -17,29 +30,27 @@ bool has_avx512() {
 }
 }  // namespace
 
-const InstructionSet kInstructionSets[] = {{"baseline", has_baseline, correlate_baseline},
-                                           {"avx2", has_avx2, correlate_avx2},
-                                           {"avx512", has_avx512, correlate_avx512}};
+const InstructionSet kInstructionSets[] = {CORR2D_ROW(baseline), CORR2D_ROW(avx2), CORR2D_ROW(avx512)};
 const int kInstructionSetCount = 3;
 
 #elif defined(__aarch64__)
-int correlate_neon(const Job&, int, bool (*)());
+CORR2D_DECLARE(neon)
 
 namespace {
 bool has_neon() { return true; }
 }  // namespace
 
-const InstructionSet kInstructionSets[] = {{"neon", has_neon, correlate_neon}};
+const InstructionSet kInstructionSets[] = {CORR2D_ROW(neon)};
 const int kInstructionSetCount = 1;
 
 #else
-int correlate_baseline(const Job&, int, bool (*)());
+CORR2D_DECLARE(baseline)
 
 namespace {
 bool has_baseline() { return true; }
 }  // namespace
 
-const InstructionSet kInstructionSets[] = {{"baseline", has_baseline, correlate_baseline}};
+const InstructionSet kInstructionSets[] = {CORR2D_ROW(baseline)};
 const int kInstructionSetCount = 1;
 #endif
 

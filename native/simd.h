@@ -1,4 +1,5 @@
-// Vectors of the instruction set this file is being compiled for. CORR2D_VECTOR_BYTES is set by CMakeLists.txt.
+// Vectors of the instruction set this file is being compiled for. CMakeLists.txt sets
+// CORR2D_VECTOR_BYTES and CORR2D_SET, the set's name.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -8,6 +9,11 @@
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
+
+// CORR2D_ENTRY(name) is the one function that a source compiled once per instruction set gives to the linker.
+#define CORR2D_JOIN(name, set) name##_##set
+#define CORR2D_JOIN_EXPANDED(name, set) CORR2D_JOIN(name, set)
+#define CORR2D_ENTRY(name) CORR2D_JOIN_EXPANDED(name, CORR2D_SET)
 
 namespace corr2d {
 namespace {

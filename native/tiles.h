@@ -1,10 +1,10 @@
 // How a call is cut into tiles: bands of rows; across, a middle whose windows lie inside the image and two rims; and,
-// where a tile must be gathered and would not fit in cache whole, pieces of the kernel. correlate.cc sums the tiles.
+// where a tile must be gathered and would not fit in cache whole, pieces of the kernel. correlation.h sums the tiles.
 #pragma once
 #include <cstddef>
 
 #include "block.h"
-#include "view.h"
+#include "gather.h"
 
 namespace corr2d {
 namespace {
@@ -19,20 +19,6 @@ constexpr int64_t kTileColumns = 256;
 constexpr int64_t kGatheredColumns = 128;
 // Result channels whose sums wait in scratch while a kernel too large for one tile is passed over piece by piece.
 constexpr int64_t kChannelBlock = 8;
-
-inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-inline int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
-inline int64_t round_up(int64_t a, int64_t unit) { return ceil_divide(a, unit) * unit; }
-inline int64_t clamp(int64_t value, int64_t low, int64_t high) { return value < low ? low : value > high ? high : value; }
-inline int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : a; }
-
-inline bool aligned(const Job& job, const View& view, int parts, int64_t unit) {
-    int64_t steps = reinterpret_cast<intptr_t>(view.data) | view.row | view.channel;
-    if (parts > 1) steps |= view.part;
-    for (int d = 0; d < job.batch_dimensions; ++d) steps |= view.batch[d];
-    return steps % unit == 0;
-}
 
 // The columns [first, last) of a result row, cut into tiles of at most `width`.
 struct Segment {
@@ -53,12 +39,13 @@ struct Layout {
 
 template <class T> class Tiling {
 public:
-    explicit Tiling(const Job& job) : job_(job) {
+    explicit Tiling(const Job& job, bool sparse) : job_(job) {
         find_segments();
         choose_pieces();
         band_rows = least(band_rows, job.rows.result);
         bands = ceil_divide(job.rows.result, band_rows);
         measure_scratch();
+        if (sparse) nonzero_bytes = whole.channels * whole.rows * whole.columns * int64_t(sizeof(Nonzero<T>));
     }
 
     bool shared = true;       // result rows `spacing` apart share image rows
@@ -73,12 +60,12 @@ public:
     Piece piece{};            // what a gathered tile holds at one time
     bool one_piece = true;
 
-    // Scratch of one thread, in order: row pointers, targets, column offsets, fill rows, sums, gathered rows.
-    int64_t pointers_bytes = 0, offsets_bytes = 0, fill_bytes = 0, sums_bytes = 0, gathered_bytes = 0;
+    // Scratch of one thread, in order: row pointers, targets, column offsets, fill rows, sums, gathered rows, taps.
+    int64_t pointers_bytes = 0, offsets_bytes = 0, fill_bytes = 0, sums_bytes = 0, gathered_bytes = 0, nonzero_bytes = 0;
     int64_t fill_width = 0, sums_width = 0;
 
     size_t scratch_bytes() const {
-        return size_t(pointers_bytes + offsets_bytes + fill_bytes + sums_bytes + gathered_bytes);
+        return size_t(pointers_bytes + offsets_bytes + fill_bytes + sums_bytes + gathered_bytes + nonzero_bytes);
     }
 
     int64_t columns_of(const Segment& segment, int64_t tile) const {
@@ -110,11 +97,8 @@ private:
         shared = rows.dilation % rows.stride == 0;
         spacing = shared ? rows.dilation / rows.stride : 1;
         whole = {0, job_.channels, 0, rows.taps, 0, columns.taps};
-        direct_out = job_.out.element == kElementOf<T> && !job_.out.swapped && job_.out.column == int64_t(sizeof(T)) &&
-                      aligned(job_, job_.out, job_.out_parts, sizeof(T));
-        direct_image = job_.image.element == kElementOf<T> && !job_.image.swapped &&
-                                  job_.image.column == int64_t(sizeof(T)) && columns.stride == 1 &&
-                                  aligned(job_, job_.image, job_.image_parts, sizeof(T));
+        direct_out = plain<T>(job_, job_.out, job_.out_parts);
+        direct_image = columns.stride == 1 && plain<T>(job_, job_.image, job_.image_parts);
         const int64_t span = (columns.taps - 1) * columns.dilation;
         const int64_t first = clamp(columns.before, 0, columns.result);
         const int64_t last = clamp(columns.before + columns.image - span, first, columns.result);

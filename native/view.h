@@ -35,9 +35,11 @@ struct Job {
     int64_t out_channels;  // result channels in one group, parts counted
     int image_parts, out_parts;
     Element sum;           // f32, f64, i32 or i64: the type of weights, bias, fill and of every sum
-    const void* weights;   // [groups][out_channels][channels][kh][kw]
+    const void* weights;   // what the algorithm wants of the kernel (correlate.h); direct: [groups][out_channels][channels][kh][kw]
     const void* bias;      // [groups][out_channels]
     const void* fill;      // [image_parts]
+    int64_t terms;         // separable: rank-one terms that the kernel is the sum of
+    int64_t tile_rows, tile_columns;  // fft: size of a transform
 
     int64_t planes() const {
         int64_t count = 1;

@@ -10,11 +10,12 @@ import hashlib
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from corr2d import NoEngineError, conv2d, corr2d, explain
@@ -82,6 +83,45 @@ def random_image(rng: np.random.Generator, shape: Any, dtype: Any) -> Any:
     return random_array(rng, shape, dtype, 2**40 if np.dtype(dtype).itemsize == 8 else 2**32)
 
 
+def suited(kernel: Any, engine: str | None) -> Any:
+    """Make of a random kernel one of the sort that the engine is for; most take any."""
+    change = _SUITED.get(engine or "")
+    return kernel if change is None else change(np.asarray(kernel))
+
+
+def mirrored(kernel: Any) -> Any:
+    """The left half on both sides."""
+    width = kernel.shape[-1]
+    return kernel[..., np.minimum(np.arange(width), np.arange(width)[::-1])]
+
+
+def constant(kernel: Any) -> Any:
+    """The first weight everywhere; one for each plane."""
+    return np.ones_like(kernel) * kernel[..., :1, :1]
+
+
+def rank_one(kernel: Any) -> Any:
+    """The first row, times numbers that no dtype has to round; a zero among them."""
+    signed = kernel.dtype.kind not in "bu"
+    column = np.resize([1, -1 if signed else 1, 0, 0.5 if kernel.dtype.kind in "fc" else 1], kernel.shape[-2])
+    return (kernel[..., :1, :] * column[:, np.newaxis].astype(kernel.dtype)).astype(kernel.dtype)
+
+
+def sparse(kernel: Any) -> Any:
+    """Every third weight."""
+    kept = np.arange(kernel[..., :, :].size).reshape(kernel.shape) % 3 == 0
+    return np.where(kept, kernel, 0).astype(kernel.dtype)
+
+
+_SUITED = {"folded": mirrored, "box": constant, "separable": rank_one, "sparse": sparse}
+
+
+def skip_unless_tap_by_tap(engine: str) -> None:
+    """Skip where products are not summed one by one, so that even whole numbers come out rounded."""
+    if explain(np.ones((9, 9)), np.ones((1, 1)), engine=engine).error_reach is not None:
+        pytest.skip(f"{engine} rounds even whole numbers")
+
+
 def by_definition(call: Call) -> tuple[Any, Any]:
     """The truth, and for sums that round the sum of |kernel||image| (+ |bias|) that error bounds multiply."""
     image, kernel, options = np.asarray(call.image), np.asarray(call.kernel), dict(call.options)
@@ -130,6 +170,7 @@ def taps_of(call: Call) -> int:
 
 def check(call: Call, engine: str | None = None) -> bool:
     """Make the call and judge it; False where this engine says that it cannot."""
+    call = replace(call, kernel=suited(call.kernel, engine))
     try:
         plan = explain(call.image, call.kernel, engine=engine, **call.options)
     except NoEngineError:
@@ -143,12 +184,39 @@ def check(call: Call, engine: str | None = None) -> bool:
     operator = OPERATORS[call.operator]
     out = sentinel(truth.shape, dtype)
     assert operator(call.image, call.kernel, out=out, engine=engine, **call.options) is out
+    if plan.error_reach is not None and weight is not None:
+        weight = weight_nearby(call, plan)
     judge(out, truth, weight, plan.error_bound, taps_of(call), str(call))
     fresh = operator(call.image, call.kernel, engine=engine, **call.options)
     assert fresh.dtype == dtype
     assert fresh.shape == truth.shape
     assert fresh.tobytes() == out.tobytes(), f"{call}: other bits without out="
     return True
+
+
+def weight_nearby(call: Call, plan: Any) -> Any:
+    """What a bound with a reach multiplies: sum |K| * the largest finite pixel near the window, + |bias|."""
+    image, kernel, spec = np.asarray(call.image), np.asarray(call.kernel), plan.spec
+    axis = call.options.get("channel_axis")
+    if axis is not None:
+        image = np.moveaxis(image, axis, -3)
+    nearby = _magnitude(image)
+    nearby[~np.isfinite(nearby)] = 0
+    for n, line in ((-2, spec.rows), (-1, spec.columns)):
+        reach, sources = plan.error_reach[n], line.sources()
+        near = np.empty((*nearby.shape[:n], line.result, *nearby.shape[nearby.ndim + n + 1 :]))
+        for i in range(line.result):
+            seen = sources[max(0, i * line.stride - reach) : i * line.stride + line.span + reach]
+            values = np.take(nearby, seen[seen >= 0], axis=n).max(axis=n, initial=0)
+            fill = abs(spec.fill) if (seen < 0).any() else 0
+            near[(..., i) if n == -1 else (..., i, slice(None))] = np.maximum(values, fill)
+        nearby = near
+    total = np.abs(kernel.astype(np.float64)).sum(axis=(-2, -1))
+    if kernel.ndim == 4:  # engines with a reach see one image channel for each result channel
+        total = total.sum(axis=1)[:, np.newaxis, np.newaxis]
+    bias = np.abs(np.asarray(call.options.get("bias") or 0, np.float64))
+    weight = total * nearby + (bias[:, np.newaxis, np.newaxis] if bias.ndim else bias)
+    return weight if axis is None else np.moveaxis(weight, -3, axis)
 
 
 def sentinel(shape: Any, dtype: Any) -> Any:
@@ -238,6 +306,7 @@ def calls(draw: Any, operators: Any = ("corr2d", "conv2d"), finite: bool = False
         image_shape, options["channel_axis"] = tuple(moved), axis
 
     image, kernel = random_image(rng, image_shape, image_dtype), random_array(rng, kernel_shape, kernel_dtype)
+    kernel = suited(kernel, draw(st.sampled_from([None, *_SUITED])))
     if not finite and image.dtype.kind in "fc" and image.size and draw(st.booleans()):
         image.flat[rng.integers(image.size)] = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
     options.update(draw(_continuations((h, w), (kh, kw), options["dilation"])))

@@ -1,6 +1,5 @@
-"""The benchmark scripts: they run, refuse to time what disagrees, and show losses. Never a time."""
+"""The ladder: it runs, refuses to time what disagrees, and shows losses. Never a time."""
 
-import ast
 import dataclasses
 import json
 import subprocess
@@ -10,187 +9,315 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corr2d.engines import direct
+from corr2d.engines import registry
 
 BENCH = Path(__file__).parents[1] / "bench"
+SMALL = "float32, 64x64, dense, 3x3"
 
 
 @pytest.fixture
 def bench(monkeypatch):
     """Scripts of the bench folder import each other by bare names, as scripts do."""
     monkeypatch.syspath_prepend(BENCH)
-    import first_engine
-    import race
-    import report
+    before = set(sys.modules)
+    import ladder.command
+    import ladder.peers
 
-    yield first_engine, race, report
-    for name in ("first_engine", "race", "report", "constants"):
-        sys.modules.pop(name, None)
+    # What is measured of the machine takes seconds, and nothing here depends on it.
+    roofs = ladder.limits.Roofs({"float32": 1e11, "float64": 5e10}, 1e10, "nobody")
+    monkeypatch.setattr(ladder.command, "measure_roofs", lambda threads: roofs)
+    monkeypatch.setattr("machine.cpus_given", lambda threads: float(threads))
+    yield ladder
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(BENCH)):
+            del sys.modules[name]
 
 
-def run(*options):
-    command = [sys.executable, str(BENCH / "first_engine.py"), "--quick", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, encoding="utf-8")
+@pytest.fixture
+def roofs(bench):
+    return bench.command.measure_roofs(1)
 
 
-def test_smallest_subset(tmp_path):
-    """All that is promised of a run, on the smallest images."""
-    done = run("--only", "64x64", "--threads", "1", "--write", str(tmp_path))
+def made_row(bench, mine, theirs, cell=None, **changes):
+    """A row with these seconds for us and for each peer."""
+    from race import timing
+
+    cell = cell or next(bench.cells.quick())
+    times = {name: timing([seconds] * 3, 1) for name, seconds in [("corr2d", mine), *theirs.items()]}
+    row = bench.measure.Row(
+        cell=cell,
+        engine="direct",
+        result=cell.variant.result,
+        times=times,
+        copies={"copy": timing([1e-3] * 3, 1), "copy on all threads": timing([5e-4] * 3, 1)},
+        skipped={},
+        tolerance=1e-5,
+        differences=dict.fromkeys(theirs, 0.0),
+        disagreements={},
+    )
+    return dataclasses.replace(row, **changes)
+
+
+def test_the_script_runs(tmp_path):
+    """All that is promised of a run, on the smallest images, as a person starts it."""
+    options = ["--quick", "--only", SMALL, "--threads", "1", "--write", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, str(BENCH / "ladder"), *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        encoding="utf-8",
+    )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "BENCHMARKS.md").read_text(encoding="utf-8")
     assert done.stdout in page
     assert str(tmp_path) not in page
-    found = json.loads((tmp_path / "BENCHMARKS.json").read_text(encoding="utf-8"))["first_engine"]
+    found = json.loads((tmp_path / "BENCHMARKS.json").read_text(encoding="utf-8"))["ladder"]
     assert found["machine"]["threads"] == 1
-    assert found["machine"]["instruction_set"] == direct.INSTRUCTION_SET
+    assert found["machine"]["instruction_set"]
     assert found["machine"]["cpu"]
     assert all(0 < cpus < 1.2 for cpus in found["machine"]["cpus_given"])
-    assert [(case["group"], case["name"]) for case in found["cases"]] == [
-        ("float32, 64x64", "3x3"),
-        ("float32, 64x64", "7x7"),
-    ]
-    for case in found["cases"]:
-        assert {"corr2d", "copy"} <= set(case["times"])
-        for taken in case["times"].values():
-            assert 0 < taken["lower"] <= taken["median"] <= taken["upper"]
-            assert taken["turns"] >= 2
-        assert set(case["differences"]) == set(case["times"]) - {"corr2d", "copy"}
-        assert all(0 <= difference <= case["tolerance"] for difference in case["differences"].values())
-        line = next(line for line in done.stdout.splitlines() if line.startswith(f"| {case['name']} "))
-        assert ("SLOWER" in line) == (case["ratio"] is not None and case["ratio"] < 1)
-
-
-def test_every_case_agrees_with_every_installed_peer(bench):
-    """On small images: what each row of the table of cases asks of us is what each peer computes."""
-    first_engine, race, _ = bench
-    compared = set()
-    groups = [dataclasses.replace(group, shape=(40, 50, *group.shape[2:])) for group in first_engine.GROUPS]
-    for case in first_engine.cases(groups, quick=False):
-        expected = first_engine.ours(case)()
-        assert expected.dtype == case.group.result
-        assert expected.shape == case.image.shape
-        for peer in first_engine.installed_peers():
-            call = peer.prepare(case)
-            if call is not None:
-                compared.add(peer.name)
-                race.check_agreement(expected, call(), case.tolerance, f"{case.group.title}, {peer.name}")
-    assert compared == {peer.name for peer in first_engine.installed_peers()}
-
-
-def test_a_wrong_peer_is_refused(bench):
-    first_engine, race, _ = bench
-    group = next(group for group in first_engine.GROUPS if group.shape == (64, 64))
-    image = np.ones((64, 64), np.float32)
-    case = first_engine.Case(group, 3, image, np.ones((3, 3), np.float32), 1e-5)
-    wrong = first_engine.Peer("wrong", "numpy", lambda case: lambda: np.full((64, 64), 9.1, np.float32))
-    with pytest.raises(race.Disagreement, match=r"64x64, 3x3, wrong: differs from corr2d by 0\.1"):
-        first_engine.measure(case, [wrong], race.Pace())
-
-
-@pytest.mark.parametrize(
-    ("theirs", "message"),
-    [
-        (np.array([[1.0, 2.0, 5.0]]), "by 2, more than 1"),
-        (np.array([[1.0, 2.0]]), r"shape \(1, 2\), corr2d's has \(1, 3\)"),
-        (np.array([[1.0, np.nan, 3.0]]), "by nan"),
-    ],
-)
-def test_disagreement(bench, theirs, message):
-    race = bench[1]
-    ours = np.array([[1, 2, 3]], np.uint8)
-    assert race.check_agreement(ours, np.array([[0, 2, 4]], np.uint8), 1.0, "peer") == 1.0
-    with pytest.raises(race.Disagreement, match=f"peer: .*{message}"):
-        race.check_agreement(ours, theirs, 1.0, "peer")
-
-
-def test_turns_are_interleaved(bench):
-    """A B C A B C ...; the first calls only find out how long each one takes."""
-    race, order = bench[1], []
-    calls = {name: lambda name=name: order.append(name) for name in "ABC"}
-    times = race.race(calls, race.Pace(turn=0.0, budget=60.0, fewest=4, most=4))
-    changes = [name for number, name in enumerate(order) if number == 0 or order[number - 1] != name]
-    assert "".join(changes) == "ABC" * 5
-    assert {(taken.turns, taken.calls) for taken in times.values()} == {(4, 1)}
-
-
-def test_slow_contestants_get_fewer_turns_spread_over_the_race(bench):
-    race = bench[1]
-    taking_part = [number for number in range(15) if race._takes_part(number, 3, 15)]
-    assert taking_part == [4, 9, 14]
-    pace = race.Pace(budget=1.0, fewest=3, most=15)
-    assert [race._turns(seconds, pace) for seconds in (0.001, 0.1, 1.0)] == [15, 10, 3]
-
-
-def test_quartiles(bench):
-    race = bench[1]
-    taken = race.timing([5.0, 1.0, 2.0, 4.0, 3.0], 7)
-    assert (taken.lower, taken.median, taken.upper, taken.turns, taken.calls) == (2.0, 3.0, 4.0, 5, 7)
-
-
-def made_row(bench, mine, theirs):
-    _, race, report = bench
-    times = {name: race.timing([seconds] * 3, 1) for name, seconds in [("copy", 1e-3), ("corr2d", mine)]}
-    times |= {name: race.timing([seconds] * 3, 1) for name, seconds in theirs.items()}
-    return report.Row("some group", "3x3", "ms", times, 0.0, dict.fromkeys(theirs, 0.0))
-
-
-def test_losses_are_shown(bench):
-    report = bench[2]
-    lost = made_row(bench, 4e-3, {"slow": 8e-3, "fast": 3e-3})
-    won = made_row(bench, 1e-3, {"slow": 8e-3, "fast": 4e-3})
-    alone = made_row(bench, 1e-3, {})
-    assert (lost.fastest_peer, lost.ratio) == ("fast", 0.75)
-    lines = report.tables([lost, won, alone]).splitlines()
-    assert [line.split("|")[-2].strip() for line in lines if line.startswith("| 3x3")] == [
-        "0.750 (fast) **SLOWER**",
-        "4.00 (fast)",
-        "no peer",
-    ]
-    assert "SLOWER than its fastest peer in 1: some group, 3x3 (0.75)." in report.summary([lost, won, alone])
-    assert "in none of them" in report.summary([won])
-
-
-def test_writing_again_replaces_one_section_only(bench, tmp_path):
-    report = bench[2]
-    report.write("other", "theirs\n", {"kept": 1}, tmp_path)
-    for text in ("old\n", "new\n"):
-        report.write("first_engine", text, {"text": text}, tmp_path)
-    page = (tmp_path / "BENCHMARKS.md").read_text(encoding="utf-8")
-    report.write("other", "theirs\n", {"kept": 1}, tmp_path)
-    assert (tmp_path / "BENCHMARKS.md").read_text(encoding="utf-8") == page
-    assert page.count("theirs") == page.count("new\n") == page.count("# Benchmarks\n") == 1
-    assert "old" not in page
-    assert json.loads((tmp_path / "BENCHMARKS.json").read_text(encoding="utf-8")) == {
-        "other": {"kept": 1},
-        "first_engine": {"text": "new\n"},
-    }
+    assert min(found["roofs"]["multiply_adds_per_second"].values()) > 1e8
+    assert found["roofs"]["copy_bytes_per_second"] > 1e8
+    [cell] = found["cells"]
+    assert (cell["group"], cell["kernel"]) == ("float32, 64x64, dense", [3, 3])
+    assert cell["engine"] in registry()
+    for median, lower, upper, turns, calls in [*cell["times"].values(), *cell["copies"].values()]:
+        assert 0 < lower <= median <= upper
+        assert turns >= 1
+        assert calls >= 1
+    assert set(cell["differences"]) == set(cell["times"]) - {"corr2d"}
+    assert all(0 <= difference <= cell["tolerance"] for difference in cell["differences"].values())
+    line = next(line for line in done.stdout.splitlines() if line.startswith("| 3x3 "))
+    assert ("SLOWER" in line) == (cell["ratio"] is not None and cell["ratio"] < 1)
+    # One row of the table that the tour draws is not enough for a picture.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["BENCHMARKS.json", "BENCHMARKS.md"]
 
 
-def test_calibration_is_python_for_the_engine():
-    done = run("--calibrate")
-    assert done.returncode == 0, done.stderr
-    found = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(done.stdout).body}
-    assert set(found) == {"MULTIPLY_ADDS_PER_SECOND", "BYTES_PER_SECOND", "SECONDS_PER_CALL"}
-    assert all(hasattr(direct, name) for name in found)
-    rates = found.pop("MULTIPLY_ADDS_PER_SECOND")
-    assert set(rates) == set(direct.MULTIPLY_ADDS_PER_SECOND)
-    assert all(value > 0 for value in [*rates.values(), *found.values()])
+def small_cells(bench):
+    """One small cell of every variant, kind, border, number of channels, and size up to 31x31."""
+    shape, found = (33, 40), {}
+    for cell in bench.cells.everything():
+        if max(cell.kernel) in ((2, 3, 7, 31, 32) if cell.kind in ("dense", "gabor") else (3, 7)):
+            small = dataclasses.replace(cell, shape=shape)
+            found[small.title] = small
+    return list(found.values())
 
 
-def test_where_a_second_thread_pays(bench):
-    from constants import worth_from
+def test_every_kind_of_cell_agrees_with_every_installed_peer(bench):
+    """What each cell asks of us is what each peer computes."""
+    compared = set()
+    for given in bench.operands.operands(small_cells(bench)):
+        expected = bench.peers.ours(given)()
+        assert expected.dtype == given.result_dtype
+        assert expected.shape == given.image.shape
+        for peer in bench.peers.installed_peers():
+            call = peer.prepare(given)
+            if call is not None:
+                compared.add(peer.name)
+                bench.measure._compare(expected, np.asarray(call()), given, peer)
+    assert compared == {peer.name for peer in bench.peers.installed_peers()}
 
-    assert worth_from([(1e-6, 0.5), (1e-5, 1.1), (1e-4, 1.5), (1e-3, 1.9)]) == 1e-4
-    assert worth_from([(1e-6, 1.9), (1e-5, 0.9), (1e-4, 0.9), (1e-3, 1.9)]) == 1e-3
-    assert worth_from([(1e-6, 0.5), (1e-5, 1.1)]) is None
+
+def test_cells(bench):
+    cells = bench.cells
+    everything = list(cells.everything())
+    titles = {cell.title for cell in everything}
+    assert len(titles) == len(everything) > 3000
+    for chosen in (list(cells.standard()), list(cells.quick())):
+        assert {cell.title for cell in chosen} <= titles
+        assert len({cell.title for cell in chosen}) == len(chosen)
+        assert {cell.kind for cell in chosen} == {*cells.KINDS, "gabor"}
+        assert {cell.variant for cell in chosen} >= set(cells.VARIANTS)
+        assert {cell.border for cell in chosen} == set(cells.SUITE_BORDERS)
+    assert all(
+        size <= side for cell in everything for size, side in zip(cell.kernel, cell.shape, strict=True)
+    )
 
 
-def test_wrong_options(bench, capsys):
-    for given, message in [
-        (["--only", "nothing"], "--only 'nothing' is in none of the titles: float32, 2048x2048;"),
+def test_kernels_are_of_their_kind(bench):
+    for given in bench.operands.operands(small_cells(bench)):
+        kernel, kind = given.kernel, given.cell.kind
+        size = min(kernel.shape)
+        rank = np.linalg.matrix_rank(kernel.astype(float), tol=1e-5 * np.abs(kernel).max())
+        if kind in ("separable", "box"):
+            assert rank == 1
+            np.testing.assert_allclose(np.outer(given.column, given.row), kernel, rtol=1e-6)
+            assert kind == "separable" or (kernel == kernel[0, 0]).all()
+        elif kind == "symmetric":
+            assert np.array_equal(kernel, kernel[::-1])
+            assert np.array_equal(kernel, kernel[:, ::-1])
+            assert rank > 1
+        elif kind == "sparse":
+            assert np.count_nonzero(kernel) <= (0.2 * size**2 if size >= 5 else 5)
+            assert rank > 1
+        elif kind == "dense" and size > 3:
+            assert rank == size
+        if given.cell.variant.weights == "mean":
+            assert kernel.sum() == pytest.approx(1, abs=1e-5)
+            assert kernel.min() >= 0
+        assert kernel.dtype == {"integer": np.int16}.get(
+            given.cell.variant.weights, np.float64 if given.image.dtype == np.float64 else np.float32
+        )
+
+
+def wrong_peer(bench, name="wrong"):
+    return bench.peers.Peer(name, "numpy", lambda given: lambda: np.full((64, 64), 9.5, np.float32))
+
+
+def test_who_disagrees_is_not_timed_and_the_run_fails(bench, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(bench.command, "installed_peers", lambda: [wrong_peer(bench)])
+    assert bench.command.main(["--quick", "--only", SMALL, "--threads", "1", "--write", str(tmp_path)]) == 1
+    shown = capsys.readouterr().out
+    assert f"- {SMALL}, wrong: differs from corr2d by" in shown
+    assert "| DISAGREES" in shown
+    [cell] = json.loads((tmp_path / "BENCHMARKS.json").read_text(encoding="utf-8"))["ladder"]["cells"]
+    assert set(cell["times"]) == {"corr2d"}
+    assert set(cell["disagreements"]) == {"wrong"}
+
+
+def test_a_peer_that_would_take_too_long_is_not_run(bench, roofs):
+    """By its rate at worst at first, by what it took on less work later."""
+
+    def never(given):
+        return pytest.fail
+
+    cell = next(bench.cells.quick())
+    slow = bench.peers.Peer("slow", "numpy", never, lambda cell: float(cell.products), rate=1e4)
+    forecast = bench.measure.Forecast()
+    [given] = bench.operands.operands([cell])
+    row = bench.measure.measure(given, [slow], forecast, bench.command.QUICK_PACE, 1)
+    assert row.skipped == {"slow": pytest.approx(cell.products / 1e4)}
+    assert "| not run (> 1 s) |" in bench.report.tables([row], roofs)
+    larger, smaller = (dataclasses.replace(cell, shape=(side, 64)) for side in (640, 32))
+    forecast.learn(slow, cell, 0.001)
+    assert forecast.seconds(slow, cell) == 0.001
+    assert forecast.seconds(slow, larger) == pytest.approx(0.01)
+    assert forecast.seconds(slow, smaller) == 0.001
+    # Calls that are not mostly overhead are believed, also where they are slower than that rate; of two
+    # of one size the better one.
+    for seconds in (90.0, 80.0):
+        forecast.learn(slow, larger, seconds)
+    assert forecast.seconds(slow, larger) == 80.0
+    assert forecast.seconds(slow, cell) == 0.001
+    assert bench.measure.Forecast().seconds(wrong_peer(bench), cell) is None
+
+
+def test_losses_are_shown(bench, roofs):
+    cells = list(bench.cells.quick())
+    lost = made_row(bench, 4e-3, {"slow": 8e-3, "fast": 3e-3}, cells[0])
+    worse = made_row(bench, 4e-3, {"fast": 1e-3}, cells[1])
+    won = made_row(bench, 1e-3, {"slow": 8e-3, "fast": 4e-3}, cells[2])
+    alone = made_row(bench, 1e-3, {}, cells[3])
+    assert (lost.fastest_peer, lost.ratio, alone.ratio) == ("fast", 0.75, None)
+    assert lost.copy == 5e-4
+    rows = [lost, worse, won, alone]
+    verdicts = [
+        line.split("|")[-4].strip()
+        for line in bench.report.tables(rows, roofs).splitlines()
+        if "x" in line[:6]
+    ]
+    assert verdicts == ["0.750 (fast) **SLOWER**", "0.250 (fast) **SLOWER**", "4.00 (fast)", "no peer"]
+    summary = bench.report.summary(rows, roofs)
+    assert "geometric mean **0.91** over 3 cells; corr2d is SLOWER in **2** of them" in summary
+    losses = [line.split("|")[1].strip() for line in summary.splitlines() if line.startswith("| ")][2:]
+    assert losses == [cells[1].title, cells[0].title]
+    assert "is slower in none of them" in bench.report.summary([won], roofs)
+    assert bench.report.record(rows, roofs)["losses"] == [cells[0].title, cells[1].title]
+    assert "nothing to compare with" in bench.report.summary([alone], roofs)
+
+
+def test_goals(bench, roofs):
+    """Each is judged by the rows that it speaks of, and by no other."""
+
+    def judged(variant, size, mine, opencv):
+        cell = bench.cells.Cell(variant, (2048, 2048), 1, "dense", (size, size))
+        return made_row(bench, mine, {"OpenCV": opencv, "other": 1.0}, cell)
+
+    floats, whole = bench.cells.FLOAT32, bench.cells.BYTES
+    rows = [
+        judged(floats, 3, 1e-3, 1.7e-3),
+        judged(floats, 5, 1e-3, 2.6e-3),
+        judged(floats, 7, 1e-3, 2.4e-3),
+        judged(floats, 127, 6e-3, 60e-3),
+        judged(whole, 5, 1e-3, 3.9e-3),
+    ]
+    reached = {goal.text: goal.reached for goal in bench.goals.goals(rows, roofs)}
+    assert reached == {
+        "no cell slower than the fastest peer": True,
+        "geometric mean at least 5 times the fastest peer": False,
+        "float32, 2048x2048, dense, k = 3: at least 1.6 times OpenCV's filter2D": True,
+        "float32, 2048x2048, dense, k = 5 to 11: at least 2.5 times OpenCV's filter2D": False,
+        "float32, 2048x2048, dense, k = 13 to 127: at least 5 times OpenCV's filter2D": True,
+        "float32, 2048x2048, dense, k = 255: at least 3 times OpenCV's filter2D": None,
+        "uint8 to uint8, 2048x2048, dense, k = 3: at least 1.6 times OpenCV's filter2D": None,
+        "uint8 to uint8, 2048x2048, dense, k = 5 to 11: at least 4 times OpenCV's filter2D": False,
+        "uint8 to uint8, 2048x2048, dense, k = 13 to 127: at least 5 times OpenCV's filter2D": None,
+        "uint8 to uint8, 2048x2048, dense, k = 255: at least 4 times OpenCV's filter2D": None,
+        # Of 1 ms: 0.5 ms of copying, which binds 3x3; then 1.05 ms and 2.1 ms of products.
+        "float32, 2048x2048, dense, k = 1 to 3: at least 85% of the binding limit": False,
+        "float32, 2048x2048, dense, k = 5 to 11: at least 75% of the binding limit": True,
+        "float32, 2048x2048, dense, a 127x127 kernel within 10 copies of the image": False,
+    }
+    assert roofs.share(rows[0]) == pytest.approx(0.5)
+    assert roofs.share(rows[1]) == pytest.approx(25 * 2048**2 / 1e11 / 1e-3)
+    assert "NOT REACHED: float32, 2048x2048, dense, k = 5 to 11: at least 2.5" in bench.report.summary(
+        rows, roofs
+    )
+
+
+def test_what_the_tour_draws(bench, tmp_path):
+    cell = bench.cells.Cell(bench.cells.FLOAT32, (2048, 2048), 1, "dense", (3, 3))
+    larger = dataclasses.replace(cell, kernel=(5, 5))
+    rows = [made_row(bench, 1e-3, {"OpenCV": 2e-3}, cell), made_row(bench, 2e-3, {}, larger)]
+    described = {"cpu": "some", "threads": 2, "instruction_set": "one", "corr2d": "0", "versions": {"x": "1"}}
+    extract = bench.report.extract([*rows, made_row(bench, 9.0, {})], described)
+    assert extract["seconds"] == {"corr2d": {"3x3": 1e-3, "5x5": 2e-3}, "OpenCV": {"3x3": 2e-3}}
+    assert extract["copy"] == 5e-4
+    assert bench.report.extract(rows[:1], described) is None
+
+
+def test_ctrl_c_ends_with_what_was_measured(bench, monkeypatch, capsys):
+    cells = [cell for cell in bench.cells.quick() if cell.shape == (64, 64)]
+
+    def prepare(given):
+        if given.cell is cells[1]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.command, "installed_peers", lambda: [bench.peers.Peer("p", "numpy", prepare)])
+    monkeypatch.setattr(bench.command, "selected", lambda options: cells)
+    assert bench.command.main(["--quick", "--threads", "1"]) == 0
+    assert f"STOPPED by Ctrl-C: 1 of {len(cells)} cells were measured" in capsys.readouterr().out
+
+
+def test_no_cell_begins_after_the_budget(bench, monkeypatch, capsys):
+    monkeypatch.setattr(bench.command, "installed_peers", list)
+    options = bench.command.arguments(["--quick", "--budget", "-1"])
+    run = bench.command.measure_all(bench.selection.selected(options), options)
+    assert run.told == f"STOPPED after -1 s: 0 of {run.planned} cells were measured"
+    assert bench.command.main(["--quick", "--budget", "-1"]) == 1
+    assert "nothing was measured" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--only", "nothing"], "--only 'nothing' is in none of the titles: float32, 64x64, dense;"),
         (["--threads", "0"], "--threads must be at least 1"),
-    ]:
-        with pytest.raises(SystemExit, match="2"):
-            bench[0].arguments(given)
-        assert message in capsys.readouterr().err
+        (["--quick", "--everything"], "not allowed with argument"),
+    ],
+)
+def test_wrong_options(bench, capsys, given, message):
+    with pytest.raises(SystemExit, match="2"):
+        bench.command.arguments(given)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no peak of this process to be read")
+def test_memory_beyond_the_output(bench, monkeypatch):
+    import ladder.memory as memory
+
+    cell = dataclasses.replace(memory.CELLS[0], shape=(300, 300))
+    assert 0 <= memory.beyond_output("direct", cell) < 16 * 2**20
+    monkeypatch.setattr(memory, "_call", lambda given, contestant: lambda: np.ones(2**26, np.uint8).sum())
+    assert 60 * 2**20 < memory.beyond_output("direct", cell) < 100 * 2**20

@@ -25,6 +25,7 @@ ROOMS = (
     ("plan",),
     ("engines",),
     ("arrays",),
+    ("weights",),
     ("window",),
     ("dtypes",),
     ("reference",),

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cases import Call, check, judge, random_array, random_image
-from corr2d import explain
-from corr2d.engines import registry
+from corr2d import engines, explain
+from corr2d.engines import Bound, registry
+from corr2d.weights import Weights
 
 RNG = np.random.default_rng(0)
 
@@ -49,7 +50,12 @@ def instead(change):
 
     def prepare(direct, spec):
         run = direct.prepare(spec)
-        return lambda image, weights, bias, out, threads: run(*change(image, weights, bias), out, threads)
+
+        def wrong(image, weights, bias, out, threads):
+            image, array, bias = change(image, weights.array, bias)
+            return run(image, Weights(array, weights.traits), bias, out, threads)
+
+        return wrong
 
     return prepare
 
@@ -141,14 +147,15 @@ WRONG = {
 
 def install(monkeypatch, name, prepare, **changes):
     """Put a variation of the direct engine beside the others; too dear to be chosen by itself."""
-    direct = registry()["direct"]
+    direct, known = registry()["direct"], engines.constants
     engine = dataclasses.replace(
         direct,
         name=name,
         prepare=lambda spec: prepare(direct, spec),
-        cost=lambda spec, threads: 1e9,
+        work=lambda spec, threads: {"call": 1.0},
         **changes,
     )
+    monkeypatch.setattr(engines, "constants", lambda asked: {"call": 1e9} if asked == name else known(asked))
     monkeypatch.setitem(registry(), name, engine)
 
 
@@ -179,7 +186,7 @@ def test_an_engine_that_promises_too_much_fails(monkeypatch, factor):
         monkeypatch,
         f"boastful_{factor}",
         lambda direct, spec: direct.prepare(spec),
-        error_bound=lambda spec: factor * direct.error_bound(spec),
+        error_bound=lambda spec: Bound(factor * direct.error_bound(spec).constant),
     )
     image, kernel = random_array(RNG, (30, 40), "float32"), random_array(RNG, (1, 3), "float32")
     with pytest.raises(AssertionError, match="wrong, first at"):

@@ -11,6 +11,7 @@ class Correlation:
     def __init__(
         self,
         instruction_set: str,
+        algorithm: str,
         sum: str,
         image: tuple[str, bool, int],
         out: tuple[str, bool, int],
@@ -20,5 +21,7 @@ class Correlation:
         channelled: bool,
         channels: tuple[int, int, int],
         fill: Any,
+        shape: tuple[int, int],
     ) -> None: ...
+    def spectrum(self, kernel: Any, target: Any) -> None: ...
     def run(self, image: Any, weights: Any, bias: Any | None, out: Any, threads: int) -> int: ...

@@ -111,19 +111,19 @@ def _exact_types(image: str, kernel: str, requested: str | None, bound: int) -> 
 
 def exact_bound(
     weight_sum: int, image: str, fill: int, bias: int, limit: int, pixels: npt.NDArray[Any]
-) -> int:
+) -> tuple[int, bool]:
     """Bound the magnitude of an exact sum, partial sums included: sum|K| * max|image| + |bias|.
 
     First by the image's dtype; only where that exceeds `limit` by the image's own range, which costs one
-    pass. `fill` is 0 where no window reaches the fill value.
+    pass: the second value says so. `fill` is 0 where no window reaches the fill value.
     """
     if pixels.size == 0:
-        return weight_sum * max(abs(fill), 1) + bias
+        return weight_sum * max(abs(fill), 1) + bias, False
     largest = max(_largest(image), abs(fill), 1)
     if weight_sum * largest + bias <= limit:
-        return weight_sum * largest + bias
+        return weight_sum * largest + bias, False
     low, high = int(pixels.min()), int(pixels.max())
-    return weight_sum * max(abs(low), abs(high), abs(fill), 1) + bias
+    return weight_sum * max(abs(low), abs(high), abs(fill), 1) + bias, True
 
 
 def carrier(bound: int) -> str | None:

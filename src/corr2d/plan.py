@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from corr2d.engines import Run
 
 # Work that each thread must have to be worth waking: a call takes two threads from twice this on, where two
-# were found 1.2 times faster than one (bench/first_engine.py --threads-worth).
+# were found 1.2 times faster than one (bench/threads_worth.py).
 SECONDS_PER_THREAD = 1.7e-4
 
 
@@ -48,6 +48,9 @@ class Plan:
     error_bound : float
         c such that ``|result - truth| <= c * (sum over the window of |K| |X~| + |bias|)``; 0.0 means exact.
         It holds as long as no weight and no product underflows, and before a value is rounded to an integer.
+    error_reach : tuple of int, or None
+        Where it is a (y, x) pair, the bound is ``c * (sum |K| * max |X~| + |bias|)`` instead, with the
+        maximum over the window and so many pixels around it.
     rejected : dict of str to str
         The other engines, each with the reason against it.
     """
@@ -61,15 +64,17 @@ class Plan:
     sum_dtype: str
     exact: bool
     error_bound: float
+    error_reach: tuple[int, int] | None
     rejected: Mapping[str, str]
     run: Run = field(repr=False, compare=False)
     spec: Spec = field(repr=False)
 
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
-        precision = (
-            "exact" if self.error_bound == 0 else f"|error| <= {self.error_bound:.2g} * sum |kernel| |image|"
-        )
+        precision = "exact"
+        if self.error_bound:
+            scale = "sum |kernel| |image|" if self.error_reach is None else "sum |kernel| * max |image|"
+            precision = f"|error| <= {self.error_bound:.2g} * {scale}"
         lines = [
             f"engine     {self.engine} ({self.reason})",
             f"result     shape {self.shape}, {self.dtype}",
@@ -97,15 +102,14 @@ def make_plan(spec: Spec, shape: tuple[int, ...], engine: str | None) -> Plan:
     able = [name for name, reason in reasons.items() if reason is None]
     if engine is not None and engine not in able:
         refuse("engine", "one that supports this call", f"{engine!r}: {reasons[engine]}", kind=NoEngineError)
-    costs = {name: engines[name].cost(spec, 1) for name in able}
-    if not costs:
+    if not able:
         told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         refuse("the call", "one that some engine supports", told, kind=NoEngineError)
+    threads = {name: _worth(engines[name].cost(spec, 1)) for name in able}
+    costs = {name: engines[name].cost(spec, threads[name]) for name in able}
     name = engine or min(costs, key=lambda candidate: costs[candidate])
-    chosen = engines[name]
-    threads = max(1, min(get_num_threads(), int(costs[name] / SECONDS_PER_THREAD)))
     rejected = {
-        other: reason or f"estimated at {_duration(costs[other])} on one thread"
+        other: reason or f"estimated at {_duration(costs[other])}"
         for other, reason in reasons.items()
         if other != name
     }
@@ -113,38 +117,49 @@ def make_plan(spec: Spec, shape: tuple[int, ...], engine: str | None) -> Plan:
         why = "asked for"
     else:
         why = "the only one that supports this call" if len(able) == 1 else "the cheapest"
+    bound = engines[name].error_bound(spec)
     return Plan(
         name,
         why,
-        chosen.cost(spec, threads),
-        threads,
+        costs[name],
+        threads[name],
         shape,
         spec.types.result,
         spec.types.sum,
         spec.types.exact,
-        chosen.error_bound(spec),
+        bound.constant,
+        bound.reach,
         rejected,
-        chosen.prepare(spec),
+        engines[name].prepare(spec),
         spec,
     )
 
 
-# Plans by kind of call, oldest first; the door looks here before it resolves anything. An entry holds index
-# maps, 8 bytes for each row and column, so even many plans are small beside one image.
-_KEPT = 256
-_plans: dict[Any, Any] = {}
+def _worth(seconds: float) -> int:
+    """Give the number of threads that so much work is worth."""
+    return max(1, min(get_num_threads(), int(seconds / SECONDS_PER_THREAD)))
 
 
-def kept(key: Any) -> Any:
-    """Give what was kept under `key`, or None."""
-    return _plans.get(key)
+class Kept(dict[Any, Any]):
+    """What earlier calls found out, oldest first; the oldest goes when there are too many."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def keep(self, key: Any, value: Any) -> None:
+        """Keep `value` under `key`."""
+        while len(self) >= self.most:
+            self.pop(next(iter(self), None), None)
+        self[key] = value
 
 
-def keep(key: Any, value: Any) -> None:
-    """Keep `value` under `key`, and let the oldest entry go when there are too many."""
-    if len(_plans) >= _KEPT:
-        _plans.pop(next(iter(_plans), None), None)
-    _plans[key] = value
+# Plans by kind of call. One holds index maps, 8 bytes for each row and column, so even many are small beside
+# one image.
+kinds = Kept(256)
+# Plan and weights by call: a repeated call looks here before it resolves anything. The key holds the kernel's
+# values, so that of large kernels only a few are kept.
+calls, large_calls = Kept(256), Kept(8)
 
 
 @functools.cache
@@ -212,4 +227,5 @@ def set_num_threads(threads: int) -> None:
     if count < 1:
         refuse("threads", rule, str(count))
     _threads = count
-    _plans.clear()
+    for kept in (kinds, calls, large_calls):
+        kept.clear()

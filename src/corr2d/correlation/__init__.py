@@ -2,7 +2,7 @@
 
 Shapes are (..., H, W), pairs are (y, x). What a call resolves to is in call.py. The two operators catch a
 broken rule themselves instead of wearing @door: the decorator's repacking of keywords costs a tenth of a
-small call (bench/first_engine.py).
+small call (bench/overheads.py).
 """
 
 from __future__ import annotations

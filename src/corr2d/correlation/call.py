@@ -1,7 +1,8 @@
 """One call, resolved in one order: arrays, window, dtypes, plan; then run.
 
-What a call resolves to depends on shapes, dtypes and options, not on pixel values, so it is kept and found
-again by the next call of its kind.
+What a call resolves to depends on shapes, dtypes, options and the kernel, not on pixel values, so it is kept
+and found again: by a repeated call at once, by one with another kernel of the same traits after a look at the
+kernel.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from corr2d.dtypes import (
     COMPLEX_OF,
     INTEGERS,
     Types,
-    carrier,
     cast_finite,
     exact_bound,
     exact_call,
@@ -37,7 +37,8 @@ from corr2d.dtypes import (
 )
 from corr2d.engines import Spec
 from corr2d.errors import describe, refuse
-from corr2d.plan import Plan, keep, kept, make_plan
+from corr2d.plan import Kept, Plan, calls, kinds, large_calls, make_plan
+from corr2d.weights import Weights, weigh
 from corr2d.window import resolve_window
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -45,7 +46,10 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
     Array = npt.NDArray[Any]
     # One call: its kind, then image, kernel and bias ready for the engine, and the caller's `out`.
-    Call = tuple["Kind", Array, Array, Array | None, Array | None]
+    Call = tuple["Kind", Array, Weights, Array | None, Array | None]
+
+# Kernels of more bytes are kept for the last few calls only.
+LARGE_KERNEL = 2**15
 
 
 class Options(NamedTuple):
@@ -63,13 +67,15 @@ class Options(NamedTuple):
     engine: Any
 
 
+_DTYPE = Options._fields.index("dtype")
+
+
 @dataclass(frozen=True)
 class Kind:
     """What every call of one kind shares."""
 
     plan: Plan
     types: Types
-    weights: np.dtype[Any]  # what the kernel is cast to
     result: np.dtype[Any] | None  # None: a dtype that NumPy lacks, or a tensor
     rounds: bool  # floating sums are rounded to integers, so that NaN and infinity have no result
     channel_axis: int | None  # None where the channels already stand before the last two axes
@@ -81,7 +87,7 @@ def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: 
     kind, pixels, weights, offsets, given = prepare(image, kernel, flipped, options, bias, out)
     plan = kind.plan
     # A refused call must have written nothing, so what might be refused for its values is computed aside.
-    aside = kind.rounds and given is not None and may_overflow(pixels, kind.types, weights, offsets)
+    aside = kind.rounds and given is not None and may_overflow(pixels, kind.types, weights.array, offsets)
     if given is not None and not aside:
         result, target = out, given
     elif kind.result is not None:
@@ -109,52 +115,79 @@ def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: 
 
 def prepare(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: Any, out: Any) -> Call:
     """View the arrays, find or resolve the kind of the call, and cast kernel and bias for it."""
+    key = kept = None
+    if type(image) is np.ndarray and type(kernel) is np.ndarray and bias is None:
+        swapped = out is not None and isinstance(out, np.ndarray) and not out.dtype.isnative
+        key = (
+            image.shape,
+            image.dtype,
+            kernel.shape,
+            kernel.dtype,
+            kernel.tobytes(),
+            flipped,
+            _settled(options),
+            swapped,
+        )
+        kept = calls if kernel.nbytes <= LARGE_KERNEL else large_calls
+        found = kept.get(key)
+        if found is not None:
+            kind, weights = found
+            given = None
+            if out is not None:
+                given = given_result(out, kind.plan.shape, kind.plan.dtype, False, image, kernel)
+            return kind, image, weights, None, given
+    return _prepare_new(image, kernel, flipped, options, bias, out, key, kept)
+
+
+def _prepare_new(
+    image: Any,
+    kernel: Any,
+    flipped: bool,
+    options: tuple[Any, ...],
+    bias: Any,
+    out: Any,
+    call: Any,
+    kept: Kept | None,
+) -> Call:
+    """Prepare a call that was not made before; keep it under the key `call` if its values allow."""
     pixels, image_dtype = as_array("image", image)
-    taps, kernel_dtype = as_numbers("kernel", kernel)
+    given_taps, kernel_dtype = as_numbers("kernel", kernel)
     offsets = None if bias is None else as_numbers("bias", bias)[0]
-    bound = holds = None
+    bound, by_range = None, False
     if exact_call(image_dtype, kernel_dtype):
-        bound = _bound(pixels, image_dtype, taps, offsets, Options(*options))
-        holds = carrier(bound)
+        bound, by_range = _bound(pixels, image_dtype, given_taps, offsets, Options(*options))
     tensor = image is not pixels and is_tensor(image)
     swapped = out is not None and isinstance(out, np.ndarray) and not out.dtype.isnative
+    _check_operands(pixels, given_taps)
+    types = resolve_types(image_dtype, kernel_dtype, requested_dtype(options[_DTYPE]), bound)
+    taps = given_taps[..., ::-1, ::-1] if flipped else given_taps
+    weights = weigh(cast_weights(taps, types), types.exact)
     key = (
         pixels.shape,
         pixels.dtype,
-        image_dtype,
+        types,
         taps.shape,
-        kernel_dtype,
+        weights.traits,
         flipped,
         _settled(options),
-        holds,
         tensor,
         swapped,
     )
-    kind = kept(key)
+    kind = kinds.get(key)
     if kind is None:
-        kind = _resolve(
-            pixels,
-            image_dtype,
-            taps,
-            kernel_dtype,
-            flipped,
-            Options(*options),
-            bound,
-            tensor,
-            swapped,
-            out is None,
+        request = Request(
+            pixels, taps.shape, types, weights, flipped, Options(*options), tensor, swapped, out is None
         )
-        keep(key, kind)
+        kind = _resolve(request)
+        kinds.keep(key, kind)
     if offsets is not None:
         _check_bias(offsets, kind)
     given = None
     if out is not None:
-        given = given_result(out, kind.plan.shape, kind.plan.dtype, tensor, pixels, taps, offsets)
-    if flipped:
-        taps = taps[..., ::-1, ::-1]
-    if taps.dtype is not kind.weights or not taps.flags.c_contiguous:
-        taps = cast_weights(taps, kind)
-    return kind, pixels, taps, None if offsets is None else cast_bias(offsets, kind), given
+        given = given_result(out, kind.plan.shape, kind.plan.dtype, tensor, pixels, given_taps, offsets)
+    if kept is not None and not by_range:
+        kept.keep(call, (kind, weights))
+    return kind, pixels, weights, None if offsets is None else cast_bias(offsets, kind), given
 
 
 # Types of options that compare equal only when they mean the same; found once, then recognised together.
@@ -173,11 +206,11 @@ def _settled(options: tuple[Any, ...]) -> tuple[Any, Any]:
     return types, tuple([option if type(option) in _PLAIN else repr(option) for option in options])
 
 
-def cast_weights(kernel: Array, kind: Kind) -> Array:
-    """Cast the kernel to the type of the sum, in C order."""
-    if kind.types.exact:
-        return np.ascontiguousarray(kernel, kind.weights)
-    return cast_finite("kernel", kernel, kind.weights)
+def cast_weights(kernel: Array, types: Types) -> Array:
+    """Copy the kernel, cast to the type of the sum, in C order."""
+    dtype = np.dtype(types.weights)
+    cast = np.ascontiguousarray(kernel, dtype) if types.exact else cast_finite("kernel", kernel, dtype)
+    return cast.copy() if np.may_share_memory(cast, kernel) else cast
 
 
 def cast_bias(bias: Array, kind: Kind) -> Array:
@@ -191,65 +224,65 @@ def cast_bias(bias: Array, kind: Kind) -> Array:
     )
 
 
-def _resolve(
-    image: Array,
-    image_dtype: str,
-    kernel: Array,
-    kernel_dtype: str,
-    flipped: bool,
-    options: Options,
-    bound: int | None,
-    tensor: bool,
-    swapped: bool,
-    allocate: bool,
-) -> Kind:
-    _check_operands(image, kernel)
+class Request(NamedTuple):
+    """A new kind of call, to be resolved."""
+
+    image: Any
+    kernel_shape: tuple[int, ...]
+    types: Types
+    weights: Weights
+    flipped: bool
+    options: Options
+    tensor: bool
+    swapped: bool
+    allocate: bool
+
+
+def _resolve(request: Request) -> Kind:
+    image, kernel_shape, types, options = request.image, request.kernel_shape, request.types, request.options
     shape, channel_axis = _channels_last_but_two(image.shape, options.channel_axis)
     if 0 in shape[-2:]:
         refuse("image", "of at least one pixel", f"H, W = {shape[-2:]} (shape {image.shape})")
-    groups, channels, out_channels = _channel_counts(shape, kernel.shape, options)
+    groups, channels, out_channels = _channel_counts(shape, kernel_shape, options)
     rows, columns = resolve_window(
         (shape[-2], shape[-1]),
-        (kernel.shape[-2], kernel.shape[-1]),
+        (kernel_shape[-2], kernel_shape[-1]),
         padding=options.padding,
         border=options.border,
         stride=options.stride,
         dilation=options.dilation,
         anchor=options.anchor,
-        flipped=flipped,
+        flipped=request.flipped,
     )
-    types = resolve_types(image_dtype, kernel_dtype, requested_dtype(options.dtype), bound)
-    channelled = kernel.ndim == 4
+    channelled = len(kernel_shape) == 4
     batch = shape[:-3] if channelled else shape[:-2]
     result_shape = (*batch, *([groups * out_channels] if channelled else []), rows.result, columns.result)
     if channel_axis is not None:
         without = result_shape[:-3] + result_shape[-2:]
         result_shape = (*without[:channel_axis], result_shape[-3], *without[channel_axis:])
-    check_memory(result_shape, types.result, rows.padded + columns.padded, allocate)
-    fill = (
-        _fill(options.fill, types)
-        if rows.reaches_fill or columns.reaches_fill
-        else _fill(options.fill, types) * 0
-    )
+    check_memory(result_shape, types.result, rows.padded + columns.padded, request.allocate)
+    fill = _fill(options.fill, types)
     spec = Spec(
         rows=rows,
         columns=columns,
         types=types,
-        fill=fill,
+        fill=fill if rows.reaches_fill or columns.reaches_fill else fill * 0,
         batch=batch,
         channelled=channelled,
         groups=groups,
         channels=channels,
         out_channels=out_channels,
         image_swapped=not image.dtype.isnative,
-        out_swapped=swapped,
+        out_swapped=request.swapped,
+        traits=request.weights.traits,
     )
-    plan = make_plan(spec, result_shape, options.engine)
-    weights = np.dtype(types.weights)
-    result = None if tensor else numpy_dtype(types.result)
-    rounds = types.result in INTEGERS and not types.exact
     return Kind(
-        plan, types, weights, result, rounds, channel_axis, groups * out_channels if channelled else None
+        make_plan(spec, result_shape, options.engine),
+        types,
+        None if request.tensor else numpy_dtype(types.result),
+        types.result in INTEGERS and not types.exact,
+        channel_axis,
+        groups * out_channels if channelled else None,
     )
 
 
@@ -354,8 +387,10 @@ def _whole_value(argument: str, value: Any) -> int:
     return int(value)
 
 
-def _bound(image: Array, image_dtype: str, kernel: Array, bias: Array | None, options: Options) -> int:
-    """Bound what an exact call may sum up to."""
+def _bound(
+    image: Array, image_dtype: str, kernel: Array, bias: Array | None, options: Options
+) -> tuple[int, bool]:
+    """Bound what an exact call may sum up to; tell whether the image's own range had to be looked at."""
     _check_operands(image, kernel)
     names = options.border if isinstance(options.border, (tuple, list)) else [options.border]
     reaches_fill = "constant" in names and not (

@@ -1,0 +1,251 @@
+"""Measure the constants of the engines' cost models on this machine, for the instruction set in use.
+
+    python bench/calibrate.py                    fits every engine and shows how well the models hold
+    python bench/calibrate.py --only direct      one engine
+    python bench/calibrate.py --write            also into src/corr2d/engines/constants.json
+
+An engine says how much of each kind of work a call is (`Engine.work`), and its cost is the sum of the
+amounts, each times a constant: the seconds that one of it takes. Here calls of many kinds are timed, on one
+thread and on all, and the constants are those, none negative, with the least squared relative errors. The
+whole takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import corr2d
+import machine
+import pages
+from corr2d import engines
+from corr2d.engines import Engine, instruction_set, registry
+from ladder.cells import BYTES, FLOAT32, FLOAT64, KINDS, VARIANTS, Cell
+from ladder.operands import operands
+from ladder.peers import our_options
+from ladder.selection import progress
+from race import Call, Pace, Timing, race
+
+CONSTANTS = Path(engines.__file__).parent / "constants.json"
+
+# Sizes far apart on both axes: small calls show what a call costs at all, large ones what memory costs.
+SHAPES = ((32, 32), (128, 128), (512, 512), (2048, 2048))
+SIZES = (1, 3, 5, 9, 15, 31, 63, 127)
+QUICK_SHAPES, QUICK_SIZES = ((32, 32), (256, 256)), (1, 3, 9, 15)
+# Image channels, result channels and side of the image, as layers of networks have them.
+LAYERS = ((3, 16, 224), (16, 16, 112), (64, 64, 56))
+LAYER_SIZES = (1, 3, 5, 7)
+
+# A call that takes longer, in seconds, ends its group: larger kernels would only take longer still.
+LONGEST = 0.4
+PACE = Pace(budget=0.06, fewest=3, most=7)
+QUICK_PACE = Pace(budget=0.02, fewest=3, most=5)
+
+# With less than this share of the CPUs that the threads could have, what is measured is somebody else's work.
+QUIET = 0.85
+
+# Gives the seconds of each call of a group.
+Timer = Callable[[dict[str, Call]], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A call to be timed: what it is called, and its arguments."""
+
+    group: str
+    title: str
+    image: Any
+    kernel: Any
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A call that was timed: how much work of each kind it is, and the seconds it took."""
+
+    title: str
+    amounts: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Constants, and for each sample the estimated time over the measured one."""
+
+    constants: dict[str, float]
+    ratios: dict[str, float]
+
+    def told(self) -> str:
+        """Give a table of the constants and a line about the residuals."""
+        lines = [["constant", "seconds"], *([name, f"{value:.2e}"] for name, value in self.constants.items())]
+        off = {
+            title: max(ratio, 1 / ratio) if ratio else float("inf") for title, ratio in self.ratios.items()
+        }
+        worst = max(off, key=lambda title: off[title])
+        return (
+            f"{pages.aligned(lines)}\n\n{len(off)} calls; estimate and measurement are apart by "
+            f"{statistics.median(off.values()):.2f} times in the median, by {off[worst]:.1f} times at worst "
+            f"({worst}, estimate over measurement {self.ratios[worst]:.2f})."
+        )
+
+
+def trials(quick: bool) -> Iterator[Trial]:
+    """Give calls of every type, size and kind of kernel, in groups of growing kernels on one image."""
+    shapes, sizes = (QUICK_SHAPES, QUICK_SIZES) if quick else (SHAPES, SIZES)
+    for variant, shape, channels, kind in product(VARIANTS, shapes, (1, 3), KINDS):
+        if channels > 1 and (kind != "dense" or variant not in (FLOAT32, FLOAT64, BYTES)):
+            continue
+        # What a kind of kernel does shows on every other size, from 3x3 on.
+        chosen = sizes if kind == "dense" else sizes[1::2]
+        cells = [Cell(variant, shape, channels, kind, (size, size)) for size in chosen if size <= min(shape)]
+        for given in operands(cells):
+            yield Trial(given.cell.group, given.cell.title, given.image, given.kernel, our_options(given))
+    yield from _long_sums(shapes, sizes)
+    yield from _layers(LAYERS[:1] if quick else LAYERS)
+
+
+def _long_sums(shapes: Sequence[tuple[int, int]], sizes: Sequence[int]) -> Iterator[Trial]:
+    """Give calls whose whole sums need 64 bits."""
+    for shape in shapes:
+        image = np.ones(shape, np.uint32)
+        for size in (size for size in sizes if size <= min(shape)):
+            kernel = np.random.default_rng(size).integers(1, 2**20, (size, size))
+            group = f"uint32 to int64, {shape[0]}x{shape[1]}"
+            yield Trial(group, f"{group}, {size}x{size}", image, kernel, {"padding": "same"})
+
+
+def _layers(layers: Sequence[tuple[int, int, int]]) -> Iterator[Trial]:
+    """Give calls that sum over channels."""
+    random = np.random.default_rng(0)
+    for (channels, out_channels, side), dtype in product(layers, ("float32", "float64")):
+        image = random.random((channels, side, side)).astype(dtype)
+        for size in LAYER_SIZES:
+            kernel = random.uniform(-1, 1, (out_channels, channels, size, size)).astype(dtype)
+            group = f"{dtype}, {channels} to {out_channels} channels, {side}x{side}"
+            yield Trial(group, f"{group}, {size}x{size}", image, kernel, {"padding": "same"})
+
+
+def by_group(given: Iterator[Trial]) -> Iterator[list[Trial]]:
+    """Give neighbouring trials of one group together."""
+    group: list[Trial] = []
+    for trial in given:
+        if group and trial.group != group[0].group:
+            yield group
+            group = []
+        group.append(trial)
+    if group:
+        yield group
+
+
+def samples(engine: Engine, group: Sequence[Trial], timer: Timer) -> list[Sample]:
+    """Time what the engine can compute of a group, on as many threads as are set."""
+    calls: dict[str, Call] = {}
+    amounts: dict[str, dict[str, float]] = {}
+    for trial in group:
+        try:
+            planned = corr2d.explain(trial.image, trial.kernel, engine=engine.name, **trial.options)
+        except corr2d.NoEngineError:
+            continue
+        title = f"{trial.title}, {planned.threads} thread{'s' if planned.threads > 1 else ''}"
+        amounts[title] = engine.work(planned.spec, planned.threads)
+        calls[title] = _call(engine.name, trial, np.ones(planned.shape, planned.dtype))
+    return [Sample(title, amounts[title], seconds) for title, seconds in timer(calls).items()]
+
+
+def _call(engine: str, trial: Trial, out: Any) -> Call:
+    image, kernel, options = trial.image, trial.kernel, trial.options
+    return lambda: corr2d.corr2d(image, kernel, engine=engine, out=out, **options)
+
+
+def raced(calls: dict[str, Call], pace: Pace) -> dict[str, float]:
+    """Time a group in interleaved turns, up to the first call that takes too long."""
+    chosen: dict[str, Call] = {}
+    seconds: dict[str, float] = {}
+    for title, call in calls.items():
+        first = race({title: call}, replace(pace, most=1, fewest=1))[title].median
+        chosen[title], seconds[title] = call, first
+        if first > LONGEST:
+            break
+    taken: dict[str, Timing] = race(chosen, pace, seconds)
+    return {title: timing.median for title, timing in taken.items()}
+
+
+def fit(found: Sequence[Sample]) -> Fit:
+    """Give the constants, none negative, with the least sum of squared relative errors.
+
+    Each row is divided by its time, so that a microsecond that is half a call counts as much as half a second
+    that is; each column by its largest entry, because constants differ by ten orders of magnitude.
+    """
+    from scipy.optimize import nnls
+
+    names = list(dict.fromkeys(name for sample in found for name in sample.amounts))
+    rows = np.array([[sample.amounts.get(name, 0.0) / sample.seconds for name in names] for sample in found])
+    largest = rows.max(axis=0)
+    largest[largest == 0] = 1.0
+    solution, _ = nnls(rows / largest, np.ones(len(found)))
+    values = solution / largest
+    ratios = dict(zip((sample.title for sample in found), (rows @ values).tolist(), strict=True))
+    return Fit({name: float(f"{value:.3g}") for name, value in zip(names, values, strict=True)}, ratios)
+
+
+def calibrate(engine: Engine, threads: Sequence[int], quick: bool) -> Fit | None:
+    """Time an engine and fit its constants; None for one that can compute nothing of what is tried."""
+    pace = QUICK_PACE if quick else PACE
+    found: list[Sample] = []
+    for group in by_group(trials(quick)):
+        for count in threads:
+            progress(f"{engine.name}: {group[0].group}, {count} threads")
+            with machine.use_threads(count):
+                found += samples(engine, group, lambda calls: raced(calls, pace))
+    progress("")
+    return fit(found) if found else None
+
+
+def save(file: Path, name: str, fitted: Mapping[str, Fit]) -> None:
+    """Put the constants of one instruction set into the data file; what was not fitted stays as it was."""
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    section = known.get(name, {})
+    section |= {engine: {**section.get(engine, {}), **new.constants} for engine, new in fitted.items()}
+    pages.replace(file, pages.as_json({**known, name: section}))
+
+
+def main(given: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python bench/calibrate.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", metavar="ENGINE", choices=list(registry()), help="one engine")
+    parser.add_argument("--quick", action="store_true", help="few and small calls: a look, nothing to keep")
+    parser.add_argument("--threads", type=int, default=corr2d.get_num_threads(), metavar="N")
+    parser.add_argument(
+        "--write", nargs="?", const=CONSTANTS, type=Path, metavar="FILE", help="keep the constants"
+    )
+    options = parser.parse_args(given)
+    if options.threads < 1:
+        parser.error("--threads must be at least 1")
+    given_cpus = machine.cpus_given(options.threads)
+    print(
+        f"{machine.cpu_name()}, {instruction_set()}; {options.threads} busy threads get {given_cpus:.2f} CPUs"
+        + (": others use the machine, keep no constants" if given_cpus < QUIET * options.threads else "")
+    )
+    fitted: dict[str, Fit] = {}
+    for name, engine in registry().items():
+        if options.only in (None, name):
+            found = calibrate(engine, sorted({1, options.threads}), options.quick)
+            if found is not None:
+                fitted[name] = found
+                print(f"\n## {name}\n\n{found.told()}", flush=True)
+    if options.write is not None:
+        save(options.write, instruction_set(), fitted)
+        print(f"wrote {options.write.name}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,268 @@
+// Sums over all taps in registers, for the algorithms that go tap by tap; each source that includes this is compiled
+// once per instruction set.
+//
+// A result plane is cut into bands of rows and, across, into a middle whose windows lie inside the image and two rims.
+// Above and below, borders cost nothing: a window's rows are pointers, so a row past the edge is a pointer to the row
+// that the index map names, or to a row of fill. In the middle those pointers go straight into the image. At the rims,
+// and wherever pixels must be converted, deinterleaved by a stride or turned to the machine's byte order, a tile's rows
+// are gathered into scratch first. Either way block.h sees nothing but row pointers and column offsets.
+#pragma once
+#include "threads.h"
+#include "tiles.h"
+
+namespace corr2d {
+namespace {
+
+template <class T, Order O> class Correlation {
+public:
+    explicit Correlation(const Job& job)
+        : job_(job),
+          cut_(job, O == Order::sparse),
+          read_(job),
+          write_(writer<T>(job.out.element, job.out.swapped)) {}
+
+    int run(int threads, bool (*interrupted)()) {
+        const int64_t tasks = job_.planes() * job_.groups * cut_.bands * cut_.tiles_per_band;
+        const auto task = [](void* self, int64_t index, Scratch& scratch) {
+            static_cast<Correlation*>(self)->tile(index, scratch);
+        };
+        const bool completed = run_tasks(tasks, threads, task, this, interrupted);
+        return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
+    }
+
+private:
+    static constexpr int64_t L = kLanes<T>;
+
+    const Job& job_;
+    const Tiling<T> cut_;
+    const Gather<T> read_;
+    const Writer<T> write_;
+    int outcome_ = kDone;
+
+    struct Tile {
+        int64_t group, first_row, rows, first_column, columns;
+        const char* image;  // plane and group applied
+        char* out;
+        bool gathered;
+        bool in_place;      // sums go straight into the result
+        Layout layout;      // of the piece that is gathered
+        const T** pointers;
+        T** targets;
+        int64_t* offsets;
+        T *fill, *sums, *pixels;
+        Nonzero<T>* nonzero;
+        bool skips_zeros;   // no pixel of the tile is NaN or infinite, so a weight of zero adds nothing
+    };
+
+    void tile(int64_t index, Scratch& scratch) {
+        char* memory = static_cast<char*>(scratch.reserve(cut_.scratch_bytes()));
+        if (memory == nullptr) {
+            __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
+            return;
+        }
+        Tile t = locate(index);
+        t.targets = reinterpret_cast<T**>(memory);
+        t.pointers = const_cast<const T**>(t.targets + kRows<T>);
+        t.offsets = reinterpret_cast<int64_t*>(memory += cut_.pointers_bytes);
+        t.fill = reinterpret_cast<T*>(memory += cut_.offsets_bytes);
+        t.sums = reinterpret_cast<T*>(memory += cut_.fill_bytes);
+        t.pixels = reinterpret_cast<T*>(memory += cut_.sums_bytes);
+        t.nonzero = reinterpret_cast<Nonzero<T>*>(memory += cut_.gathered_bytes);
+        if (!t.gathered) lay_fill_rows(t);
+        bool finite = true;
+        const int64_t block = t.gathered ? cut_.channel_block() : 1;
+        for (int64_t first = 0; first < job_.out_channels; first += block)
+            finite &= sum_channels(t, first, least(block, job_.out_channels - first));
+        if (!finite) __atomic_fetch_or(&outcome_, int(kNotFinite), __ATOMIC_RELAXED);
+    }
+
+    Tile locate(int64_t index) const {
+        Tile t{};
+        int64_t tile = index % cut_.tiles_per_band;
+        index /= cut_.tiles_per_band;
+        const int64_t band = index % cut_.bands;
+        index /= cut_.bands;
+        t.group = index % job_.groups;
+        const int64_t plane = index / job_.groups;
+        const Segment* segment = cut_.segments;
+        for (; tile >= segment->tiles; ++segment) tile -= segment->tiles;
+        t.gathered = segment->gathered;
+        t.first_column = segment->first + tile * segment->width;
+        t.columns = cut_.columns_of(*segment, tile);
+        t.in_place = cut_.direct_out && (!t.gathered || (cut_.one_piece && t.columns >= L));
+        t.first_row = band * cut_.band_rows;
+        t.rows = least(cut_.band_rows, job_.rows.result - t.first_row);
+        t.image = job_.image.data + batch_offset(job_, job_.image, plane);
+        t.out = job_.out.data + batch_offset(job_, job_.out, plane);
+        return t;
+    }
+
+    void lay_fill_rows(const Tile& t) const {
+        for (int64_t p = 0; cut_.fill_width > 0 && p < job_.image_parts; ++p)
+            for (int64_t x = 0; x < cut_.fill_width; ++x) t.fill[p * cut_.fill_width + x] = static_cast<const T*>(job_.fill)[p];
+    }
+
+    // The result channels [first, first + count) of the tile, over all pieces of the kernel.
+    bool sum_channels(Tile& t, int64_t first, int64_t count) {
+        const Piece& step = t.gathered ? cut_.piece : cut_.whole;
+        for (int64_t c = 0; c < cut_.whole.channels; c += step.channels)
+            for (int64_t a = 0; a < cut_.whole.rows; a += step.rows)
+                for (int64_t b = 0; b < cut_.whole.columns; b += step.columns) {
+                    const Piece piece = {c, least(step.channels, cut_.whole.channels - c), a, least(step.rows, cut_.whole.rows - a),
+                                         b, least(step.columns, cut_.whole.columns - b)};
+                    if (t.gathered) t.layout = cut_.layout(t.rows, t.columns, piece);
+                    lay_offsets(t, piece);
+                    if (t.gathered && !(cut_.one_piece && first > 0)) gather(t, piece);
+                    if constexpr (O == Order::sparse) t.skips_zeros = all_finite(t, piece);
+                    for (int64_t o = 0; o < count; ++o) sum_piece(t, piece, first + o, o, c + a + b > 0);
+                }
+        bool finite = true;
+        if (!t.in_place)
+            for (int64_t o = 0; o < count; ++o) finite &= write_sums(t, first + o, o);
+        return finite;
+    }
+
+    void lay_offsets(const Tile& t, const Piece& piece) const {
+        const int64_t stride = job_.columns.stride, dilation = job_.columns.dilation;
+        for (int64_t b = 0; b < piece.columns; ++b)
+            t.offsets[b] = t.gathered ? b % t.layout.phases * t.layout.run + b * dilation / stride : b * dilation;
+    }
+
+    void gather(const Tile& t, const Piece& piece) const {
+        const Axis &rows = job_.rows, &columns = job_.columns;
+        const int64_t top = t.first_row * rows.stride + piece.row * rows.dilation;
+        const int64_t left = t.first_column * columns.stride + piece.column * columns.dilation;
+        for (int64_t c = 0; c < piece.channels; ++c) {
+            const int64_t channel = t.group * job_.channels + piece.channel + c;
+            const char* plane = t.image + channel_offset(job_.image, channel, job_.image_parts);
+            const T fill = static_cast<const T*>(job_.fill)[channel & (job_.image_parts - 1)];
+            for (int64_t phase = 0; phase < t.layout.phases; ++phase) {
+                const Run run = read_.run_from(left + phase * columns.dilation % columns.stride, t.layout.run, columns.stride);
+                T* target = t.pixels + c * t.layout.channel + phase * t.layout.run;
+                for (int64_t slot = 0; slot < t.layout.slots; ++slot, target += t.layout.row)
+                    read_.read(target, read_.row(plane, top + slot * t.layout.pitch), run, columns.stride, fill);
+            }
+        }
+    }
+
+    // Whether every pixel under the piece's windows is finite; integer pixels are.
+    bool all_finite(const Tile& t, const Piece& piece) const {
+        if (job_.image.element < Element::f16) return true;
+        Vector<T> defects{};
+        T left = 0;
+        const int64_t count = t.gathered ? t.layout.row : t.columns + (piece.columns - 1) * job_.columns.dilation;
+        for (int64_t c = 0; c < piece.channels; ++c) {
+            const Rows rows = rows_of(t, piece.channel + c, c);
+            const int64_t slots = t.gathered ? t.layout.slots : (t.rows - 1) * job_.rows.stride + (piece.rows - 1) * job_.rows.dilation + 1;
+            for (int64_t slot = 0; slot < slots; ++slot) {
+                const T* row = rows.row_at(slot);
+                int64_t x = 0;
+                for (; x + kLanes<T> <= count; x += kLanes<T>) defects += load(row + x) * T(0);
+                for (; x < count; ++x) left += row[x] * T(0);
+            }
+        }
+        for (int lane = 0; lane < kLanes<T>; ++lane) left += defects[lane];
+        return left == 0;
+    }
+
+    void list_nonzero(const Tile& t, Taps<T>& taps) const {
+        int64_t count = 0;
+        for (int64_t c = 0; c < taps.channels; ++c)
+            for (int64_t a = 0; a < taps.height; ++a)
+                for (int64_t b = 0; b < taps.width; ++b) {
+                    const T weight = taps.weights[c * taps.channel_step + a * taps.row_step + b];
+                    if (weight != 0) t.nonzero[count++] = {c, a, taps.columns[b], weight};
+                }
+        taps.nonzero = t.nonzero;
+        taps.nonzero_count = count;
+    }
+
+    void sum_piece(const Tile& t, const Piece& piece, int64_t o, int64_t slot, bool resume) const {
+        const int64_t taps = cut_.whole.rows * cut_.whole.columns;
+        const int64_t out_channel = t.group * job_.out_channels + o;
+        const T* weights = static_cast<const T*>(job_.weights) + (out_channel * cut_.whole.channels + piece.channel) * taps +
+                           piece.row * cut_.whole.columns + piece.column;
+        const T bias = job_.bias ? static_cast<const T*>(job_.bias)[out_channel] : T(0);
+        Taps<T> view = {t.pointers, 0, t.offsets, weights, taps, cut_.whole.columns, piece.channels, piece.rows, piece.columns,
+                        nullptr, 0};
+        if constexpr (O == Order::sparse)
+            if (t.skips_zeros) list_nonzero(t, view);
+        for (int64_t phase = 0; phase < least(cut_.spacing, t.rows); ++phase) {
+            int64_t i = phase;
+            sum_blocks<kRows<T>>(t, piece, view, slot, out_channel, i, bias, resume);
+        }
+    }
+
+    template <int R>
+    void sum_blocks(const Tile& t, const Piece& piece, Taps<T>& taps, int64_t slot, int64_t out_channel, int64_t& i, T bias,
+                    bool resume) const {
+        for (; i + (R - 1) * cut_.spacing < t.rows; i += R * cut_.spacing) sum_rows<R>(t, piece, taps, slot, out_channel, i, bias, resume);
+        if constexpr (R > 1) sum_blocks<R / 2>(t, piece, taps, slot, out_channel, i, bias, resume);
+    }
+
+    // The tile's rows i, i + spacing, ... (R of them): point at the image rows they see and at where the sums go.
+    template <int R>
+    void sum_rows(const Tile& t, const Piece& piece, Taps<T>& taps, int64_t slot, int64_t out_channel, int64_t i, T bias,
+                  bool resume) const {
+        taps.rows_per_channel = cut_.shared ? R + piece.rows - 1 : R * piece.rows;
+        for (int64_t c = 0; c < piece.channels; ++c) {
+            const T** pointers = t.pointers + c * taps.rows_per_channel;
+            const Rows rows = rows_of(t, piece.channel + c, c);
+            if (cut_.shared) {
+                for (int64_t r = 0; r < taps.rows_per_channel; ++r) pointers[r] = rows.at(i, r);
+            } else {
+                for (int64_t k = 0; k < R; ++k)
+                    for (int64_t a = 0; a < piece.rows; ++a) pointers[k * piece.rows + a] = rows.at(i + k, a);
+            }
+        }
+        for (int64_t k = 0; k < R; ++k)
+            t.targets[k] = t.in_place ? reinterpret_cast<T*>(out_row(t, out_channel, i + k * cut_.spacing))
+                                      : sums_row(t, slot, i + k * cut_.spacing);
+        const int64_t count = t.gathered && !t.in_place ? round_up(t.columns, L) : t.columns;
+        sweep_rows<T, R, O>(taps, t.targets, count, bias, resume, cut_.shared);
+    }
+
+    // Where the image rows of one channel are, by result row of the tile and kernel row of the piece.
+    struct Rows {
+        const T *pixels, *fill;
+        const int64_t* source;     // null: gathered
+        int64_t row, result_step, tap_step;
+
+        const T* at(int64_t i, int64_t a) const {
+            return row_at(i * result_step + a * tap_step);
+        }
+        const T* row_at(int64_t place) const {
+            if (source == nullptr) return pixels + place * row;
+            return source[place] < 0 ? fill : pixels + source[place] * row;
+        }
+    };
+
+    Rows rows_of(const Tile& t, int64_t c, int64_t slot) const {
+        const Axis& rows = job_.rows;
+        if (t.gathered)
+            return {t.pixels + slot * t.layout.channel, nullptr, nullptr, t.layout.row, rows.stride / t.layout.pitch,
+                    rows.dilation / t.layout.pitch};
+        const int64_t channel = t.group * job_.channels + c;
+        const char* plane = t.image + channel_offset(job_.image, channel, job_.image_parts);
+        return {reinterpret_cast<const T*>(plane) + (t.first_column - job_.columns.before),
+                t.fill + (channel & (job_.image_parts - 1)) * cut_.fill_width, rows.source + t.first_row * rows.stride,
+                job_.image.row / int64_t(sizeof(T)), rows.stride, rows.dilation};
+    }
+
+    T* sums_row(const Tile& t, int64_t slot, int64_t i) const { return t.sums + (slot * cut_.band_rows + i) * cut_.sums_width; }
+
+    char* out_row(const Tile& t, int64_t out_channel, int64_t i) const {
+        return t.out + channel_offset(job_.out, out_channel, job_.out_parts) + (t.first_row + i) * job_.out.row +
+               t.first_column * job_.out.column;
+    }
+
+    bool write_sums(const Tile& t, int64_t o, int64_t slot) const {
+        bool finite = true;
+        for (int64_t i = 0; i < t.rows; ++i)
+            finite &= write_(out_row(t, t.group * job_.out_channels + o, i), job_.out.column, sums_row(t, slot, i), t.columns);
+        return finite;
+    }
+};
+
+}  // namespace
+}  // namespace corr2d

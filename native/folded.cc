@@ -1,0 +1,13 @@
+// The algorithm `folded`, compiled once per instruction set: kernels that are their own mirror image from left to right
+// add two pixels before they multiply.
+#include "correlate.h"
+#include "correlation.h"
+
+namespace corr2d {
+
+int CORR2D_ENTRY(folded)(const Job& job, int threads, bool (*interrupted)()) {
+    if (job.sum == Element::f64) return Correlation<double, Order::folded>(job).run(threads, interrupted);
+    return Correlation<float, Order::folded>(job).run(threads, interrupted);
+}
+
+}  // namespace corr2d

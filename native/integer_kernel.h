@@ -1,0 +1,181 @@
+// The kernels of a call as the integer block reads them: weights in pairs of rows, and, where pixels stay bytes, the
+// pieces of a kernel whose sums fit in 16 bits.
+#pragma once
+#include <memory>
+#include <new>
+
+#include "gather.h"
+#include "integer_block.h"
+
+namespace corr2d {
+namespace {
+
+// What an image value lies above the pixel that the multiply-adds see of it; the sums are corrected by as much.
+template <class Pixel, class Source> constexpr int32_t kOffset = 0;
+template <> constexpr int32_t kOffset<uint8_t, int8_t> = -128;
+template <> constexpr int32_t kOffset<int16_t, uint16_t> = 32768;
+
+// Pairs of kernel rows and kernel columns that are summed at one time, from `start` on: it moves the range of the sums
+// into that of int16.
+struct KernelPiece {
+    int64_t pair, pairs, column, columns;
+    int32_t start;
+};
+
+// With fewer weight pairs in a piece, adding the pieces up costs more than bytes save over words.
+constexpr int64_t kLeastPiece = 8;
+constexpr int64_t kMostPixel = 255;
+
+class IntegerKernel {
+public:
+    explicit IntegerKernel(const Job& job)
+        : job_(job), weights_(static_cast<const int16_t*>(job.weights)), rows_(job.rows.taps), columns_(job.columns.taps),
+          pairs_(rows_ / 2 + 1), kernels_(job.groups * job.out_channels), piece_pairs_(pairs_), piece_columns_(columns_) {}
+
+    // Whether sums of bytes are possible and worth it; then the pieces to sum by are chosen.
+    bool choose_bytes() {
+        if (job_.image.element != Element::u8 && job_.image.element != Element::i8) return false;
+        if (BytePairs::kSaturates && !pairs_fit()) return false;
+        const int64_t least_piece = least(kLeastPiece, pairs_ * columns_);
+        for (piece_columns_ = columns_; piece_columns_ >= least_piece / pairs_; piece_columns_ = ceil_divide(piece_columns_, 2)) {
+            for (piece_pairs_ = most_pairs(); piece_pairs_ * piece_columns_ >= least_piece; --piece_pairs_)
+                if (pieces_fit()) return true;
+            if (piece_columns_ == 1) break;
+        }
+        piece_pairs_ = pairs_;
+        piece_columns_ = columns_;
+        return false;
+    }
+
+    // False when memory is exhausted.
+    bool pack(bool bytes, Element element) {
+        const int64_t across = ceil_divide(columns_, piece_columns_);
+        piece_count_ = ceil_divide(pairs_, piece_pairs_) * across;
+        packed_.reset(new (std::nothrow) WeightPair[size_t(kernels_ * pairs_ * columns_)]);
+        constants_.reset(new (std::nothrow) uint32_t[size_t(kernels_)]);
+        pieces_.reset(new (std::nothrow) KernelPiece[size_t(piece_count_)]);
+        if (!packed_ || !constants_ || !pieces_) return false;
+        for (int64_t n = 0; n < piece_count_; ++n) pieces_[size_t(n)] = cut(n / across * piece_pairs_, n % across * piece_columns_);
+        pack_weights(bytes ? BytePairs::pack : WordPairs::pack);
+        find_constants(bytes && element == Element::i8      ? kOffset<uint8_t, int8_t>
+                       : !bytes && element == Element::u16 ? kOffset<int16_t, uint16_t>
+                                                           : 0);
+        return true;
+    }
+
+    int64_t pieces() const { return piece_count_; }
+    const KernelPiece& piece(int64_t n) const { return pieces_[size_t(n)]; }
+    const WeightPair* weights(int64_t kernel) const { return packed_.get() + kernel * pairs_ * columns_; }
+    // What is added to a sum of products: the bias, and what the pixels' offset takes off.
+    uint32_t constant(int64_t kernel) const { return constants_[size_t(kernel)]; }
+    // Whether every result of every kernel, summed from bytes in one piece, is an int16.
+    bool finals_fit() const { return piece_count_ == 1 && finals_fit_; }
+
+private:
+    // Sums of the positive and of the negative weights of some part of a kernel.
+    struct Masses {
+        int64_t positive, negative;
+    };
+
+    const Job& job_;
+    const int16_t* const weights_;
+    const int64_t rows_, columns_, pairs_, kernels_;
+    int64_t piece_pairs_, piece_columns_, piece_count_ = 0;
+    bool finals_fit_ = true;
+    std::unique_ptr<WeightPair[]> packed_;
+    std::unique_ptr<uint32_t[]> constants_;
+    std::unique_ptr<KernelPiece[]> pieces_;
+
+    int32_t weight(int64_t kernel, int64_t row, int64_t column) const {
+        return row < 0 || row >= rows_ ? 0 : weights_[(kernel * rows_ + row) * columns_ + column];
+    }
+
+    Masses masses(int64_t kernel, int64_t first_row, int64_t last_row, int64_t column, int64_t columns) const {
+        Masses sum = {0, 0};
+        for (int64_t a = most(first_row, 0); a < least(last_row, rows_); ++a)
+            for (int64_t b = column; b < column + columns; ++b) {
+                const int64_t value = weight(kernel, a, b);
+                sum.positive += most(value, 0);
+                sum.negative += most(-value, 0);
+            }
+        return sum;
+    }
+
+    // Whether no pair can saturate: weights are signed bytes, and two products of one sign stay within int16.
+    bool pairs_fit() const {
+        constexpr int32_t most_weight = INT16_MAX / kMostPixel;
+        for (int64_t k = 0; k < kernels_; ++k)
+            for (int64_t a = 0; a < rows_; ++a)
+                for (int64_t b = 0; b < columns_; ++b) {
+                    const int32_t value = weight(k, a, b), next = weight(k, a + 1, b);
+                    if (value > INT8_MAX || value < INT8_MIN) return false;
+                    if (value > 0 && next > most_weight - value) return false;
+                    if (value < 0 && next < -most_weight - value) return false;
+                }
+        return true;
+    }
+
+    KernelPiece cut(int64_t pair, int64_t column) const {
+        return {pair, least(piece_pairs_, pairs_ - pair), column, least(piece_columns_, columns_ - column), start(pair, column)};
+    }
+
+    int32_t start(int64_t pair, int64_t column) const {
+        const Masses mass = greatest_masses(pair, column);
+        const int64_t lowest = INT16_MIN + kMostPixel * mass.negative, highest = INT16_MAX - kMostPixel * mass.positive;
+        return lowest <= highest ? int32_t(clamp(0, lowest, highest)) : 0;  // else sums are not of bytes
+    }
+
+    // Over all kernels. Even result rows see the piece's rows, odd ones those from one row above on.
+    Masses greatest_masses(int64_t pair, int64_t column) const {
+        const int64_t pairs = least(piece_pairs_, pairs_ - pair), columns = least(piece_columns_, columns_ - column);
+        Masses greatest = {0, 0};
+        for (int64_t k = 0; k < kernels_; ++k)
+            for (int64_t odd = 0; odd < 2; ++odd) {
+                const Masses mass = masses(k, 2 * pair - odd, 2 * (pair + pairs) - odd, column, columns);
+                greatest = {most(greatest.positive, mass.positive), most(greatest.negative, mass.negative)};
+            }
+        return greatest;
+    }
+
+    // Pairs of rows in a piece, were the weights spread evenly: where the search for fitting pieces begins.
+    int64_t most_pairs() const {
+        int64_t heaviest = 0;
+        for (int64_t k = 0; k < kernels_; ++k) {
+            const Masses all = masses(k, 0, rows_, 0, columns_);
+            heaviest = most(heaviest, all.positive + all.negative);
+        }
+        const int64_t down = ceil_divide(ceil_divide(kMostPixel * heaviest, UINT16_MAX), ceil_divide(columns_, piece_columns_));
+        return down > 1 ? most((pairs_ - 1) / (down - 1), 1) : pairs_;
+    }
+
+    bool pieces_fit() const {
+        for (int64_t p = 0; p < pairs_; p += piece_pairs_)
+            for (int64_t b = 0; b < columns_; b += piece_columns_) {
+                const Masses mass = greatest_masses(p, b);
+                if (kMostPixel * (mass.positive + mass.negative) > UINT16_MAX) return false;
+            }
+        return true;
+    }
+
+    void pack_weights(uint32_t (*pack_pair)(int32_t, int32_t)) {
+        WeightPair* target = packed_.get();
+        for (int64_t k = 0; k < kernels_; ++k)
+            for (int64_t p = 0; p < pairs_; ++p)
+                for (int64_t b = 0; b < columns_; ++b)
+                    *target++ = {pack_pair(weight(k, 2 * p, b), weight(k, 2 * p + 1, b)),
+                                 pack_pair(weight(k, 2 * p - 1, b), weight(k, 2 * p, b))};
+    }
+
+    void find_constants(int64_t offset) {
+        const int32_t* bias = static_cast<const int32_t*>(job_.bias);
+        for (int64_t k = 0; k < kernels_; ++k) {
+            const Masses all = masses(k, 0, rows_, 0, columns_);
+            const int64_t constant = (bias ? bias[k] : 0) + offset * (all.positive - all.negative);
+            constants_[size_t(k)] = uint32_t(constant);
+            finals_fit_ &= constant + kMostPixel * all.positive <= INT16_MAX && constant - kMostPixel * all.negative >= INT16_MIN;
+        }
+    }
+};
+
+}  // namespace
+}  // namespace corr2d

@@ -1,0 +1,149 @@
+"""The fft engine: tiles of the image multiplied by the kernel's spectrum (overlap-save; native/fft.cc).
+
+Its cost hardly grows with the kernel. Two real tiles travel as one complex tile, each scaled to a magnitude
+of 1, so that a tile's error is relative to its own largest pixel; a tile that holds NaN or infinity is summed
+directly.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from corr2d.dtypes import INTEGERS, itemsize
+from corr2d.engines import Bound, Engine, Spec, constants
+from corr2d.engines._core import native_call, refusal_of_planes, rounded, unit_roundoff
+
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
+
+    from corr2d.engines import Run
+    from corr2d.weights import Weights
+
+    Array = npt.NDArray[Any]
+
+# Lengths that the transform has steps for: 2^a * 3^b (native/transform_size.h).
+SIZES = (16, 32, 48, 64, 96, 128, 144, 192, 256, 288, 384, 432, 512, 576, 768, 864, 1024)
+# Values in one complex tile: 2 MiB of float32, 4 MiB of float64, which is what a thread may hold.
+LARGEST_TILE = 2**18
+# Tiles of more bytes do not stay in a core's own cache with their spectra (bench/calibrate.py fits both kinds).
+CACHE = 2**19
+# A spectrum is as large as a tile, so only the last few are kept.
+_KEPT_SPECTRA = 8
+# error <= ERROR * u * log2(tile) * sum |K| * max |X~|. The largest factor that tests/native/test_fft.cc has
+# seen, over images made to be hard, is 1.8; random images and kernels stay below 0.5.
+ERROR = 4.0
+
+_spectra: dict[Any, Array] = {}
+
+
+def supports(spec: Spec) -> str | None:
+    """Real planes whose window fits into a tile; exact sums of up to 32 bits."""
+    if spec.types.exact and spec.types.sum not in ("float32", "int32"):
+        return "its rounded sums are proven exact up to 32 bits only"
+    if spec.types.exact and spec.types.result not in INTEGERS:
+        return "it rounds exact sums to whole numbers, and this result is floating"
+    if not spec.traits.tame:
+        return "the kernel's spectrum might overflow or underflow, or it sums over channels"
+    if _tile(spec) is None:
+        return f"the window is larger than its tiles of {LARGEST_TILE} pixels"
+    return refusal_of_planes(spec, stride=True)
+
+
+def work(spec: Spec, threads: int) -> dict[str, float]:
+    """Count the points of all transforms, and the points times their steps, of the best tile."""
+    tile = _tile(spec)
+    return {} if tile is None else _work(spec, tile, threads)
+
+
+def error_bound(spec: Spec) -> Bound:
+    """State a probable bound: roundings of a transform behave like random ones (Higham and Mary, 2019).
+
+    The worst case, were all of them to conspire, is (3 t + 1) * 10 u * sqrt(5 * tile) for t = log2(tile)
+    steps (Higham, Accuracy and Stability of Numerical Algorithms, section 24.1; the partner in the complex
+    tile counts too). For float64 and the largest tile that is 1e-10: sums below 2^31 are off by less than
+    0.5, so whole numbers come out exact. The roundings of bias and fill come on top.
+    """
+    if spec.types.exact:
+        return rounded(0.0, spec)
+    tile = _tile(spec) or (1, 1)
+    roundings = ERROR * math.log2(tile[0] * tile[1]) + 3
+    return rounded(roundings * unit_roundoff(spec.types.sum), spec, tile)
+
+
+def prepare(spec: Spec) -> Run:
+    """Resolve the call once; the spectrum is made at the first run with a kernel."""
+    sums = _sums(spec)
+    tile = _tile(spec) or (1, 1)
+    call = native_call(spec, "fft", spec.fill.real, sum_dtype=sums, shape=tile)
+    name = (tile, sums, spec.rows.dilation, spec.columns.dilation)
+
+    def run(image: Any, weights: Weights, bias: Any, out: Any, threads: int) -> bool:
+        spectrum = _spectrum(weights, name, call)
+        if bias is not None:
+            bias = bias.astype(sums)
+        return call.run(image, spectrum, bias, out, threads) == 0
+
+    return run
+
+
+def _spectrum(weights: Weights, name: Any, call: Any) -> Array:
+    """Give the spectra of all planes, and after them the weights, for tiles that are summed directly."""
+    key = (weights, *name)
+    found = _spectra.get(key)
+    if found is None:
+        (rows, columns), sums = name[:2]
+        planes = np.ascontiguousarray(weights.planes, sums)
+        size = 2 * rows * columns
+        found = np.empty(len(planes) * size + planes.size, sums)
+        for n, plane in enumerate(planes):
+            call.spectrum(plane, found[n * size : (n + 1) * size])
+        found[len(planes) * size :] = planes.ravel()
+        while len(_spectra) >= _KEPT_SPECTRA:
+            _spectra.pop(next(iter(_spectra)), None)
+        _spectra[key] = found
+    return found
+
+
+def _sums(spec: Spec) -> str:
+    return "float64" if spec.types.exact else spec.types.sum
+
+
+@functools.lru_cache(maxsize=256)
+def _tile(spec: Spec) -> tuple[int, int] | None:
+    """Choose the size of tile whose transforms are estimated to take least time."""
+    seconds = constants("fft")
+    best, least = None, math.inf
+    for rows in SIZES:
+        for columns in SIZES:
+            tile = (rows, columns)
+            if rows < spec.rows.span or columns < spec.columns.span or rows * columns > LARGEST_TILE:
+                continue
+            estimate = sum(seconds[name] * amount for name, amount in _work(spec, tile, 1).items())
+            if estimate < least:
+                best, least = tile, estimate
+    return best
+
+
+def _work(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, float]:
+    """Count the points of all transforms, their points times steps, and the results written."""
+    sums = _sums(spec)
+    points, tiles = tile[0] * tile[1], 1
+    for axis, size in zip((spec.rows, spec.columns), tile, strict=True):
+        whole = axis.padded - axis.span + 1
+        tiles *= -(-whole // (size - axis.span + 1))
+    pairs = spec.groups * -(-tiles * spec.planes // 2)
+    rounds = -(-pairs // threads)
+    far = "far_" if 2 * points * itemsize(sums) > CACHE else ""
+    return {
+        "call": 1.0,
+        f"{far}point_{sums}": float(rounds * points),
+        f"step_{sums}": rounds * points * math.log2(points),
+        f"result_{sums}": spec.results / min(threads, pairs),
+    }
+
+
+ENGINE = Engine("fft", supports, work, prepare, error_bound)

@@ -1,0 +1,82 @@
+"""The separable engine: a kernel of low rank as a few column filters of row filters (native/separable.cc).
+
+``K = sum over terms of column * row``, so each term costs kh + kw products instead of kh * kw. One pass over
+the image: rows filtered once wait in a ring in cache for the column filters that need them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from corr2d.dtypes import itemsize
+from corr2d.engines import Bound, Engine, Spec
+from corr2d.engines._core import chain, prepare_planes, refusal_of_planes, rounded
+from corr2d.weights import MOST_GROWTH, tolerated
+
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    from typing import Any
+
+    import numpy.typing as npt
+
+    from corr2d.engines import Run
+    from corr2d.weights import Weights
+
+
+def supports(spec: Spec) -> str | None:
+    """Kernels that are a sum of few rank-one terms, each to within its rounding."""
+    if not spec.traits.terms or spec.traits.constant:
+        return "the kernel is constant" if spec.traits.constant else "the kernel is not of low rank"
+    if spec.types.exact and spec.types.sum == "int64":
+        return "its sums have 32 bits or are floating"
+    return refusal_of_planes(spec)
+
+
+def work(spec: Spec, threads: int) -> dict[str, float]:
+    """Count the products of both passes, rows, conversions and bytes moved."""
+    sums, terms = spec.types.sum, spec.traits.terms
+    amounts = {
+        "call": 1.0,
+        "row": spec.result_planes * spec.rows.result / threads,
+        f"row_product_{sums}": spec.results * terms * spec.columns.taps / threads,
+        f"column_product_{sums}": spec.results * terms * spec.rows.taps / threads,
+        "byte": float(spec.pixels * itemsize(spec.types.image) + spec.results * itemsize(spec.types.result)),
+    }
+    if spec.types.image != sums:
+        amounts["read"] = spec.pixels / threads
+    if spec.types.result != sums:
+        amounts["write"] = spec.results / threads
+    return amounts
+
+
+def error_bound(spec: Spec) -> Bound:
+    """Bound both chains of products, and the kernel's distance from the sum of its terms.
+
+    One term that stands for each weight to its own rounding has the bound of a direct sum of kh + kw
+    products. In several terms weights can cancel: their magnitudes sum to at most MOST_GROWTH times the
+    kernel's.
+    """
+    if spec.types.exact:
+        return rounded(0.0, spec)
+    taps = spec.rows.taps * spec.columns.taps
+    roundings = spec.rows.taps * spec.traits.terms + spec.columns.taps + 5
+    distance = tolerated(taps)
+    if spec.traits.local:
+        return rounded(chain(roundings + distance, spec.types.sum), spec)
+    return rounded(chain(MOST_GROWTH * roundings + taps * distance, spec.types.sum), spec, (0, 0))
+
+
+def prepare(spec: Spec) -> Run:
+    """Resolve the call once."""
+    return prepare_planes(spec, "separable", _factors, interleaved=True, shape=(spec.traits.terms, 0))
+
+
+def _factors(weights: Weights) -> npt.NDArray[Any]:
+    factors: npt.NDArray[Any] = weights.derived("factors", _missing)
+    return factors
+
+
+def _missing() -> npt.NDArray[Any]:
+    raise AssertionError("a kernel of low rank carries its factors")
+
+
+ENGINE = Engine("separable", supports, work, prepare, error_bound)
