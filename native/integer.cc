@@ -13,9 +13,10 @@
 namespace corr2d {
 namespace {
 
-constexpr int64_t kRingBytes = 16 * 1024;  // what the ring may take of L1
+// What the ring may take of L1, as far as tiles of kLeastColumns let it; from 8 to 32 KiB all widths measured alike.
+constexpr int64_t kRingBytes = 16 * 1024;
 constexpr int64_t kLeastColumns = 256, kMostColumns = 2048;
-constexpr int64_t kBandRows = 64;
+constexpr int64_t kBandRows = 64;  // a whole number of blocks
 
 // Vertical dilation parts rows into phases that never meet; a band is `band_rows` result rows of one phase.
 struct IntegerTiling {
@@ -39,47 +40,21 @@ struct IntegerTiling {
     }
 };
 
-// Sums of 16 bits into totals of 32, or into results that they saturate to.
-inline void widen_sums(int32_t* __restrict totals, const int16_t* __restrict sums, int32_t constant, int64_t count) {
-    for (int64_t n = 0; n < count; ++n) totals[n] = int32_t(uint32_t(int32_t(sums[n])) + uint32_t(constant));
+// The sums of a piece of the kernel, added to totals; the first piece's begin them.
+inline void begin_totals(int32_t* __restrict totals, const int16_t* __restrict sums, uint32_t constant, int64_t count) {
+    for (int64_t n = 0; n < count; ++n) totals[n] = int32_t(uint32_t(int32_t(sums[n])) + constant);
 }
 
-inline void add_sums(int32_t* __restrict totals, const int16_t* __restrict sums, int64_t count) {
+inline void add_totals(int32_t* __restrict totals, const int16_t* __restrict sums, int64_t count) {
     for (int64_t n = 0; n < count; ++n) totals[n] = int32_t(uint32_t(totals[n]) + uint32_t(int32_t(sums[n])));
 }
-
-template <class O> void saturate_sums(char* target, const int16_t* sums, int64_t count) {
-    constexpr int16_t low = std::is_signed_v<O> ? int16_t(-1 << (8 * sizeof(O) - 1)) : int16_t(0);
-    constexpr int16_t high = sizeof(O) == 2 ? INT16_MAX : std::is_signed_v<O> ? INT8_MAX : UINT8_MAX;
-    auto* out = reinterpret_cast<typename Unaligned<O>::type*>(target);
-    for (int64_t n = 0; n < count; ++n) {
-        const int16_t above = sums[n] > low ? sums[n] : low;
-        out[n] = O(above < high ? above : high);
-    }
-}
-
-using Saturate = void (*)(char*, const int16_t*, int64_t);
-inline Saturate saturate_for(Element element) {
-    switch (element) {
-        case Element::u8: return saturate_sums<uint8_t>;
-        case Element::i8: return saturate_sums<int8_t>;
-        case Element::u16: return saturate_sums<uint16_t>;
-        case Element::i16: return saturate_sums<int16_t>;
-        default: return nullptr;
-    }
-}
-
-inline bool consecutive(const View& view, int64_t size) { return !view.swapped && view.column == size; }
 
 template <class Pairs, class Source> class IntegerCorrelation {
 public:
     IntegerCorrelation(const Job& job, const IntegerKernel& kernel)
         : job_(job), kernel_(kernel), cut_(IntegerTiling::of<Pairs>(job)), gather_(job),
-          write_(writer<int32_t>(job.out.element, job.out.swapped)) {
-        const int64_t small = job.out.element == Element::u8 || job.out.element == Element::i8 ? 1 : 2;
-        narrow_ = consecutive(job.out, small) ? saturate_for(job.out.element) : nullptr;
-        in_place_ = plain<int32_t>(job, job.out, 1);
-    }
+          write_(writer<int32_t>(job.out.element, job.out.swapped)), sweep_(sweep_of(job, kernel)),
+          totals_in_place_(plain<int32_t>(job, job.out, 1)) {}
 
     int run(int threads, bool (*interrupted)()) {
         const int64_t tasks = job_.planes() * job_.groups * cut_.phases * cut_.bands * cut_.tiles;
@@ -94,6 +69,7 @@ private:
     using Pixel = typename Pairs::Pixel;
     using Sum = typename Pairs::Sum;
     using Ring = PairRing<Pixel, Source>;
+    using Sweep = void (*)(const PairTaps<Pairs>&, char* const*, int64_t);
     static constexpr bool kShort = sizeof(Sum) == 2;
 
     const Job& job_;
@@ -101,9 +77,22 @@ private:
     const IntegerTiling cut_;
     const Gather<typename Ring::Raw> gather_;
     const Writer<int32_t> write_;
-    Saturate narrow_;
-    bool in_place_;
+    const Sweep sweep_;  // straight into results; null where they must go through totals
+    const bool totals_in_place_;
     int outcome_ = kDone;
+
+    static Sweep sweep_of(const Job& job, const IntegerKernel& kernel) {
+        const Element element = job.out.element;
+        const int64_t size = element == Element::u8 ? 1 : element == Element::i32 ? 4 : 2;
+        if (job.out.swapped || job.out.column != size || kernel.pieces() > 1) return nullptr;
+        if (element == Element::i32) return integer_sweep<Pairs, int32_t>;
+        if (kShort && !kernel.finals_fit()) return nullptr;
+        if (element == Element::u8) return integer_sweep<Pairs, uint8_t>;
+        if (element == Element::i16) return integer_sweep<Pairs, int16_t>;
+        if constexpr (!kShort)
+            if (element == Element::u16) return integer_sweep<Pairs, uint16_t>;
+        return nullptr;
+    }
 
     struct Tile {
         int64_t group, phase, first, rows, column, columns;  // rows first, first + 1, ... of the phase
@@ -157,54 +146,52 @@ private:
         return t;
     }
 
-    // Result rows i to i + 3 of the tile. Rows past its end are summed too, from what the ring happens to hold, and dropped.
-    void sum_rows(const Tile& t, int64_t i, int64_t o) {
+    // Result rows i to i + 3 of the tile. Those past its end are summed too, from what the ring holds, and dropped.
+    void sum_rows(const Tile& t, int64_t i, int64_t o) const {
         const int64_t kernel = t.group * job_.out_channels + o, rows = least(kBlockRows, t.rows - i);
-        const uint32_t constant = kernel_.constant(kernel);
-        char* out[kBlockRows];
-        for (int64_t k = 0; k < rows; ++k) out[k] = out_row(t, kernel, i + k);
-        if constexpr (kShort) {
-            if (narrow_ != nullptr && kernel_.finals_fit()) {
-                sum_piece(t, kernel, kernel_.piece(0), constant, sums_rows(t).rows);
-                for (int64_t k = 0; k < rows; ++k) narrow_(out[k], t.sums + k * cut_.columns, t.columns);
-                return;
-            }
+        char *out[kBlockRows], *totals[kBlockRows];
+        for (int64_t k = 0; k < kBlockRows; ++k) {
+            totals[k] = reinterpret_cast<char*>(t.totals + k * cut_.columns);
+            out[k] = k < rows ? out_row(t, kernel, i + k) : totals[k];
         }
-        const bool direct = in_place_ && t.columns >= Pairs::kColumns;
-        int32_t* totals[kBlockRows];
-        for (int64_t k = 0; k < kBlockRows; ++k)
-            totals[k] = direct && k < rows ? reinterpret_cast<int32_t*>(out[k]) : t.totals + k * cut_.columns;
-        if constexpr (kShort) add_pieces(t, kernel, constant, totals, rows);
-        else sum_piece(t, kernel, kernel_.piece(0), constant, totals);
+        if (sweep_ != nullptr && t.columns >= Pairs::kColumns) {
+            const KernelPiece& whole = kernel_.piece(0);
+            const bool exact = !kShort || kernel_.finals_fit();
+            const uint32_t start = exact ? kernel_.constant(kernel) : uint32_t(whole.start);
+            return sweep_(taps(t, kernel, whole, start, kernel_.constant(kernel) - start), out, t.columns);
+        }
+        const bool direct = totals_in_place_ && t.columns >= Pairs::kColumns;
+        sum_totals(t, kernel, direct ? out : totals);
         if (direct) return;
-        for (int64_t k = 0; k < rows; ++k) write_(out[k], job_.out.column, totals[k], t.columns);
+        for (int64_t k = 0; k < rows; ++k) write_(out[k], job_.out.column, t.totals + k * cut_.columns, t.columns);
     }
 
-    // Every piece's 16-bit sums, added up in 32 bits.
-    void add_pieces(const Tile& t, int64_t kernel, uint32_t constant, int32_t* const* totals, int64_t rows) const {
-        for (int64_t n = 0; n < kernel_.pieces(); ++n) constant -= uint32_t(kernel_.piece(n).start);
-        for (int64_t n = 0; n < kernel_.pieces(); ++n) {
-            const KernelPiece& piece = kernel_.piece(n);
-            sum_piece(t, kernel, piece, uint32_t(piece.start), sums_rows(t).rows);
-            for (int64_t k = 0; k < rows; ++k) {
-                if (n == 0) widen_sums(totals[k], t.sums + k * cut_.columns, int32_t(constant), t.columns);
-                else add_sums(totals[k], t.sums + k * cut_.columns, t.columns);
+    // All pieces of the kernel, added up in 32 bits.
+    void sum_totals(const Tile& t, int64_t kernel, char* const* totals) const {
+        uint32_t constant = kernel_.constant(kernel);
+        const int64_t columns = most(t.columns, Pairs::kColumns);
+        if constexpr (!kShort) {
+            integer_sweep<Pairs, int32_t>(taps(t, kernel, kernel_.piece(0), constant, 0), totals, columns);
+        } else {
+            char* sums[kBlockRows];
+            for (int64_t k = 0; k < kBlockRows; ++k) sums[k] = reinterpret_cast<char*>(t.sums + k * cut_.columns);
+            for (int64_t n = 0; n < kernel_.pieces(); ++n) constant -= uint32_t(kernel_.piece(n).start);
+            for (int64_t n = 0; n < kernel_.pieces(); ++n) {
+                const KernelPiece& piece = kernel_.piece(n);
+                integer_sweep<Pairs, int16_t>(taps(t, kernel, piece, uint32_t(piece.start), 0), sums, columns);
+                for (int64_t k = 0; k < kBlockRows; ++k) {
+                    int32_t* const row = reinterpret_cast<int32_t*>(totals[k]);
+                    if (n == 0) begin_totals(row, t.sums + k * cut_.columns, constant, t.columns);
+                    else add_totals(row, t.sums + k * cut_.columns, t.columns);
+                }
             }
         }
     }
 
-    void sum_piece(const Tile& t, int64_t kernel, const KernelPiece& piece, uint32_t start, Sum* const* targets) const {
-        const int64_t dilation = job_.columns.dilation, taps = job_.columns.taps;
-        const PairTaps<Pairs> view = {t.pairs + piece.pair, kernel_.weights(kernel) + piece.pair * taps + piece.column,
-                                      piece.pairs, piece.columns, taps, 2 * dilation, 2 * piece.column * dilation, start};
-        integer_sweep<Pairs>(view, targets, most(t.columns, Pairs::kColumns));
-    }
-
-    struct SumsRows { int16_t* rows[kBlockRows]; };
-    SumsRows sums_rows(const Tile& t) const {
-        SumsRows all;
-        for (int64_t k = 0; k < kBlockRows; ++k) all.rows[k] = t.sums + k * cut_.columns;
-        return all;
+    PairTaps<Pairs> taps(const Tile& t, int64_t kernel, const KernelPiece& piece, uint32_t start, uint32_t beyond) const {
+        const int64_t width = job_.columns.taps, dilation = job_.columns.dilation;
+        return {t.pairs + piece.pair, kernel_.weights(kernel) + piece.pair * width + piece.column,
+                piece.pairs, piece.columns, width, 2 * dilation, 2 * piece.column * dilation, start, beyond};
     }
 
     char* out_row(const Tile& t, int64_t kernel, int64_t i) const {

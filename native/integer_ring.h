@@ -1,6 +1,8 @@
 // The image rows that four result rows see, continued past the borders and interleaved in pairs, in a ring: going down
 // the image, each pair is laid once, over the pair no longer needed.
 #pragma once
+#include <cstring>
+
 #include "integer_kernel.h"
 
 namespace corr2d {
@@ -11,13 +13,24 @@ template <class T> struct Unaligned {
     typedef T type __attribute__((aligned(1), may_alias));
 };
 
+constexpr int64_t kInterleaved = 64;  // columns at a time: whole vectors of every instruction set
+
 template <class Pixel, class Source>
-void interleave(Pixel* __restrict target, const char* upper, const char* lower, int64_t count) {
+inline void interleave_some(Pixel* __restrict target, const char* __restrict upper, const char* __restrict lower, int64_t count) {
     const auto* first = reinterpret_cast<const typename Unaligned<Source>::type*>(upper);
     const auto* second = reinterpret_cast<const typename Unaligned<Source>::type*>(lower);
     for (int64_t n = 0; n < count; ++n) {
         target[2 * n] = Pixel(first[n] - kOffset<Pixel, Source>);
         target[2 * n + 1] = Pixel(second[n] - kOffset<Pixel, Source>);
+    }
+}
+
+// What is left over at the right is laid with some of its neighbours once more.
+template <class Pixel, class Source> void interleave(Pixel* target, const char* upper, const char* lower, int64_t count) {
+    if (count < kInterleaved) return interleave_some<Pixel, Source>(target, upper, lower, count);
+    for (int64_t n = 0; n < count; n += kInterleaved) {
+        const int64_t at = least(n, count - kInterleaved), bytes = at * int64_t(sizeof(Source));
+        interleave_some<Pixel, Source>(target + 2 * at, upper + bytes, lower + bytes, kInterleaved);
     }
 }
 
@@ -34,10 +47,11 @@ public:
              int64_t width)
         : job_(job), gather_(gather), plane_(plane), phase_(phase), run_(gather.run_from(column, width, 1)), pairs_(pairs),
           step_(row_step(width)), pixels_(reinterpret_cast<Pixel*>(memory)) {
-        raw_[0] = memory + round_up(pairs * step_ * int64_t(sizeof(Pixel)), 64);
-        raw_[1] = raw_[0] + raw_bytes(width);
+        for (int64_t k = 0; k < 2; ++k)
+            raw_[k] = reinterpret_cast<Raw*>(memory + round_up(pairs * step_ * int64_t(sizeof(Pixel)), 64) + k * raw_bytes(width));
         fill_ = Raw(static_cast<const int32_t*>(job.fill)[0]);
         in_place_ = job.image.column == int64_t(sizeof(Raw)) && !job.image.swapped && run_.first < run_.last;
+        own_ = (run_.start + run_.first - job.columns.before) * int64_t(sizeof(Raw));
     }
 
     const Pixel* row(int64_t pair) const { return pixels_ + pair % pairs_ * step_; }
@@ -45,14 +59,20 @@ public:
     // Rows 2 pair and 2 pair + 1 of the phase. Rows past the padded image meet only zero weights or sums nobody wants.
     void lay(int64_t pair) {
         Pixel* target = pixels_ + pair % pairs_ * step_;
-        const char* middle[2];
+        const char* rows[2];
         for (int64_t k = 0; k < 2; ++k)
-            middle[k] = read(raw_[k], least(phase_ + (2 * pair + k) * job_.rows.dilation, job_.rows.padded - 1));
-        const int64_t first = in_place_ ? run_.first : 0, last = in_place_ ? run_.last : run_.count;
-        const int64_t right = last * int64_t(sizeof(Raw));
-        interleave<Pixel, Source>(target, raw_[0], raw_[1], first);
-        interleave<Pixel, Source>(target + 2 * first, middle[0], middle[1], last - first);
-        interleave<Pixel, Source>(target + 2 * last, raw_[0] + right, raw_[1] + right, run_.count - last);
+            rows[k] = gather_.row(plane_, least(phase_ + (2 * pair + k) * job_.rows.dilation, job_.rows.padded - 1));
+        if (!in_place_) {
+            for (int64_t k = 0; k < 2; ++k) gather_.read(raw_[k], rows[k], run_, 1, fill_);
+            return interleave<Pixel, Source>(target, bytes_of(raw_[0]), bytes_of(raw_[1]), run_.count);
+        }
+        const char* middles[2];
+        for (int64_t k = 0; k < 2; ++k) {
+            lay_rim(target + k, rows[k], 0, run_.first);
+            lay_rim(target + k, rows[k], run_.last, run_.count);
+            middles[k] = rows[k] ? rows[k] + own_ : fill_row(raw_[k]);
+        }
+        interleave<Pixel, Source>(target + 2 * run_.first, middles[0], middles[1], run_.last - run_.first);
     }
 
 private:
@@ -63,26 +83,28 @@ private:
     const Run run_;
     const int64_t pairs_, step_;
     Pixel* pixels_;
-    char* raw_[2];
+    Raw* raw_[2];
     Raw fill_;
     bool in_place_;
+    int64_t own_;  // from the start of an image row to the run's first own column
 
     static int64_t row_step(int64_t width) { return round_up(2 * width, 64 / int64_t(sizeof(Pixel))); }
     static int64_t raw_bytes(int64_t width) { return round_up(width * int64_t(sizeof(Raw)), 64); }
+    static const char* bytes_of(const Raw* row) { return reinterpret_cast<const char*>(row); }
 
-    // Reads what cannot be had in place, and says where the middle is.
-    const char* read(char* raw, int64_t y) const {
-        Raw* target = reinterpret_cast<Raw*>(raw);
-        const char* row = gather_.row(plane_, y);
-        if (!in_place_ || row == nullptr) {
-            gather_.read(target, row, run_, 1, fill_);
-            return raw + (in_place_ ? run_.first * int64_t(sizeof(Raw)) : 0);
+    // One of the two rows, columns [first, last), through the index map; past the padded image its last column again.
+    void lay_rim(Pixel* target, const char* row, int64_t first, int64_t last) const {
+        for (int64_t n = first; n < last; ++n) {
+            const int64_t source = job_.columns.source[run_.start + least(n, run_.inside - 1)];
+            Source value = Source(fill_);
+            if (row != nullptr && source >= 0) std::memcpy(&value, row + source * int64_t(sizeof value), sizeof value);
+            target[2 * n] = Pixel(value - kOffset<Pixel, Source>);
         }
-        const Run left = {run_.start, run_.first, run_.first, run_.first, run_.first};
-        const Run right = {run_.start + run_.last, 0, 0, run_.inside - run_.last, run_.count - run_.last};
-        if (left.count > 0) gather_.read(target, row, left, 1, fill_);
-        if (right.count > 0) gather_.read(target + run_.last, row, right, 1, fill_);
-        return row + (run_.start + run_.first - job_.columns.before) * int64_t(sizeof(Raw));
+    }
+
+    const char* fill_row(Raw* row) const {
+        for (int64_t n = 0; n < run_.last - run_.first; ++n) row[n] = fill_;
+        return bytes_of(row);
     }
 };
 

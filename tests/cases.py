@@ -214,7 +214,7 @@ def weight_nearby(call: Call, plan: Any) -> Any:
     total = np.abs(kernel.astype(np.float64)).sum(axis=(-2, -1))
     if kernel.ndim == 4:  # engines with a reach see one image channel for each result channel
         total = total.sum(axis=1)[:, np.newaxis, np.newaxis]
-    bias = np.abs(np.asarray(call.options.get("bias") or 0, np.float64))
+    bias = np.abs(np.asarray(call.options.get("bias", 0), np.float64))
     weight = total * nearby + (bias[:, np.newaxis, np.newaxis] if bias.ndim else bias)
     return weight if axis is None else np.moveaxis(weight, -3, axis)
 

@@ -6,6 +6,7 @@ engine derives from it (factors, a spectrum) is kept with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ MOST_TERMS = 6
 MOST_GROWTH = 4.0
 # Engines for whole numbers hold a weight in 16 bits.
 SMALL_WEIGHT = 2**15 - 1
+_UNIT = {np.dtype(name): float(np.finfo(name).eps) / 2 for name in ("float32", "float64")}
 # Between these a spectrum neither overflows nor underflows, in float32 or float64.
 TINY, HUGE = 1e-18, 1e30
 
@@ -71,14 +73,17 @@ def weigh(array: Array, exact: bool) -> Weights:
     """
     nonzero = int(np.count_nonzero(array))
     alone = array.ndim == 2 or array.shape[1] == 1
-    if array.dtype.kind == "c" or not alone or not np.isfinite(array).all():
+    if array.dtype.kind == "c" or not alone:
         return Weights(array, Traits(nonzero=nonzero))
     magnitudes = np.abs(array)
-    small = exact and bool(magnitudes.max() <= SMALL_WEIGHT)
-    tame = exact or bool(magnitudes.max() > TINY and magnitudes.sum(dtype=np.float64) < HUGE)
+    largest, total = float(magnitudes.max()), float(magnitudes.sum(dtype=np.float64))
+    if not total < np.inf:
+        return Weights(array, Traits(nonzero=nonzero))
+    small = exact and largest <= SMALL_WEIGHT
+    tame = exact or TINY < largest <= total < HUGE
     planes = array.reshape(-1, *array.shape[-2:])
-    mirrored = bool(np.array_equal(planes, planes[:, :, ::-1]))
-    if all(bool((plane == plane[0, 0]).all()) for plane in planes):
+    mirrored = bool((planes == planes[:, :, ::-1]).all())
+    if mirrored and bool((planes == planes[:, :1, :1]).all()):
         return Weights(array, Traits(1, True, True, True, nonzero, small, tame))
     terms, local = 0, False
     found = [_whole_factors(plane) if exact else _factors(plane) for plane in planes]
@@ -114,8 +119,10 @@ def _factors(plane: Array) -> tuple[Array | None, bool]:
     most = min(MOST_TERMS, min(kh, kw) // 2)
     if most == 0:
         return None, False
-    unit = float(np.finfo(plane.dtype).eps) / 2
+    unit = _UNIT[plane.dtype]
     wide = plane.astype(np.float64)
+    if _surely_dense(wide[: most + 1, : most + 1], tolerated(plane.size) * unit, float(np.abs(wide).max())):
+        return None, False
     tolerance = tolerated(plane.size) * unit * float(np.abs(wide).max())
     residual = wide.copy()
     terms: list[tuple[Array, Array]] = []
@@ -134,6 +141,17 @@ def _factors(plane: Array) -> tuple[Array | None, bool]:
         left, values, right = np.linalg.svd(wide)
         terms = [(left[:, n] * values[n], right[n]) for n in range(len(terms))]
     return _packed(wide, terms, plane.dtype, unit)
+
+
+def _surely_dense(corner: Array, tolerance: float, scale: float) -> bool:
+    """Whether a square corner of the kernel has full rank beyond any rounding: the quick answer for most.
+
+    A rank below n makes the corner's determinant zero; weights off by `tolerance` times `scale` make it
+    n! n of these at most.
+    """
+    n = len(corner)
+    allowed = tolerance * math.factorial(n) * n * scale**n
+    return abs(float(np.linalg.det(corner))) > allowed
 
 
 def _packed(

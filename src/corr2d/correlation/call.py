@@ -132,11 +132,24 @@ def prepare(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bi
         found = kept.get(key)
         if found is not None:
             kind, weights = found
-            given = None
-            if out is not None:
-                given = given_result(out, kind.plan.shape, kind.plan.dtype, False, image, kernel)
+            if out is None or _plainly_fits(out, kind, image, kernel):
+                return kind, image, weights, None, out
+            given = given_result(out, kind.plan.shape, kind.plan.dtype, False, image, kernel)
             return kind, image, weights, None, given
     return _prepare_new(image, kernel, flipped, options, bias, out, key, kept)
+
+
+def _plainly_fits(out: Any, kind: Kind, image: Array, kernel: Array) -> bool:
+    """Whether `out` is beyond doubt what the result would be: the quick answer for most calls."""
+    return (
+        type(out) is np.ndarray
+        and out.dtype is kind.result
+        and out.shape == kind.plan.shape
+        and out.base is image.base is kernel.base is None  # each owns its memory
+        and out is not image
+        and out is not kernel
+        and out.flags.writeable
+    )
 
 
 def _prepare_new(

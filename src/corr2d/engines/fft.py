@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
     from corr2d.engines import Run
     from corr2d.weights import Weights
+    from corr2d.window import Axis
 
     Array = npt.NDArray[Any]
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 SIZES = (16, 32, 48, 64, 96, 128, 144, 192, 256, 288, 384, 432, 512, 576, 768, 864, 1024)
 # Values in one complex tile: 2 MiB of float32, 4 MiB of float64, which is what a thread may hold.
 LARGEST_TILE = 2**18
-# Tiles of more bytes do not stay in a core's own cache with their spectra (bench/calibrate.py fits both kinds).
+# Tiles of more bytes do not stay in a core's own cache with their spectra (bench/calibrate.py fits both).
 CACHE = 2**19
 # A spectrum is as large as a tile, so only the last few are kept.
 _KEPT_SPECTRA = 8
@@ -117,15 +118,21 @@ def _tile(spec: Spec) -> tuple[int, int] | None:
     """Choose the size of tile whose transforms are estimated to take least time."""
     seconds = constants("fft")
     best, least = None, math.inf
-    for rows in SIZES:
-        for columns in SIZES:
-            tile = (rows, columns)
-            if rows < spec.rows.span or columns < spec.columns.span or rows * columns > LARGEST_TILE:
-                continue
-            estimate = sum(seconds[name] * amount for name, amount in _work(spec, tile, 1).items())
+    for rows in _lengths(spec.rows):
+        for columns in _lengths(spec.columns):
+            if rows * columns > LARGEST_TILE:
+                break
+            work = _work(spec, (rows, columns), 1)
+            estimate = sum(seconds[name] * amount for name, amount in work.items())
             if estimate < least:
-                best, least = tile, estimate
+                best, least = (rows, columns), estimate
     return best
+
+
+def _lengths(axis: Axis) -> list[int]:
+    """List the sizes that hold a window, up to the first that holds the whole continued image."""
+    enough = next((size for size in SIZES if size >= axis.padded), SIZES[-1])
+    return [size for size in SIZES if axis.span <= size <= enough]
 
 
 def _work(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, float]:
@@ -142,7 +149,7 @@ def _work(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, float]:
         "call": 1.0,
         f"{far}point_{sums}": float(rounds * points),
         f"step_{sums}": rounds * points * math.log2(points),
-        f"result_{sums}": spec.results / min(threads, pairs),
+        f"result_{sums}": spec.results / max(1, min(threads, pairs)),
     }
 
 
