@@ -38,7 +38,7 @@ from race import Call, Pace, Timing, race
 CONSTANTS = Path(engines.__file__).parent / "constants.json"
 
 # Sizes far apart on both axes: small calls show what a call costs at all, large ones what memory costs.
-SHAPES = ((32, 32), (128, 128), (512, 512), (2048, 2048))
+SHAPES = ((32, 32), (128, 128), (512, 512), (1536, 1536))
 SIZES = (1, 3, 5, 9, 15, 31, 63, 127)
 QUICK_SHAPES, QUICK_SIZES = ((32, 32), (256, 256)), (1, 3, 9, 15)
 # Image channels, result channels and side of the image, as layers of networks have them.
@@ -46,8 +46,8 @@ LAYERS = ((3, 16, 224), (16, 16, 112), (64, 64, 56))
 LAYER_SIZES = (1, 3, 5, 7)
 
 # A call that takes longer, in seconds, ends its group: larger kernels would only take longer still.
-LONGEST = 0.4
-PACE = Pace(budget=0.06, fewest=3, most=7)
+LONGEST = 0.04
+PACE = Pace(budget=0.03, fewest=2, most=5)
 QUICK_PACE = Pace(budget=0.02, fewest=3, most=5)
 
 # With less than this share of the CPUs that the threads could have, what is measured is somebody else's work.
@@ -176,7 +176,8 @@ def raced(calls: dict[str, Call], pace: Pace) -> dict[str, float]:
         if first > LONGEST:
             break
     taken: dict[str, Timing] = race(chosen, pace, seconds)
-    return {title: timing.median for title, timing in taken.items()}
+    # Disturbances only ever add; the lower quartile has fewer of them than the median.
+    return {title: timing.lower for title, timing in taken.items()}
 
 
 def fit(found: Sequence[Sample]) -> Fit:
@@ -197,17 +198,21 @@ def fit(found: Sequence[Sample]) -> Fit:
     return Fit({name: float(f"{value:.3g}") for name, value in zip(names, values, strict=True)}, ratios)
 
 
-def calibrate(engine: Engine, threads: Sequence[int], quick: bool) -> Fit | None:
-    """Time an engine and fit its constants; None for one that can compute nothing of what is tried."""
+def calibrate(chosen: Sequence[Engine], threads: Sequence[int], quick: bool) -> dict[str, Fit]:
+    """Time engines and fit their constants; without those that can compute nothing of what is tried.
+
+    All engines take their turns on one group of calls before the next group: what the machine does meanwhile
+    changes in seconds, and engines are compared with each other.
+    """
     pace = QUICK_PACE if quick else PACE
-    found: list[Sample] = []
+    found: dict[str, list[Sample]] = {engine.name: [] for engine in chosen}
     for group in by_group(trials(quick)):
-        for count in threads:
-            progress(f"{engine.name}: {group[0].group}, {count} threads")
+        for count, engine in product(threads, chosen):
+            progress(f"{group[0].group}: {engine.name}, {count} threads")
             with machine.use_threads(count):
-                found += samples(engine, group, lambda calls: raced(calls, pace))
+                found[engine.name] += samples(engine, group, lambda calls: raced(calls, pace))
     progress("")
-    return fit(found) if found else None
+    return {name: fit(taken) for name, taken in found.items() if taken}
 
 
 def save(file: Path, name: str, fitted: Mapping[str, Fit]) -> None:
@@ -234,13 +239,10 @@ def main(given: Sequence[str]) -> int:
         f"{machine.cpu_name()}, {instruction_set()}; {options.threads} busy threads get {given_cpus:.2f} CPUs"
         + (": others use the machine, keep no constants" if given_cpus < QUIET * options.threads else "")
     )
-    fitted: dict[str, Fit] = {}
-    for name, engine in registry().items():
-        if options.only in (None, name):
-            found = calibrate(engine, sorted({1, options.threads}), options.quick)
-            if found is not None:
-                fitted[name] = found
-                print(f"\n## {name}\n\n{found.told()}", flush=True)
+    chosen = [engine for name, engine in registry().items() if options.only in (None, name)]
+    fitted = calibrate(chosen, sorted({1, options.threads}), options.quick)
+    for name, found in fitted.items():
+        print(f"\n## {name}\n\n{found.told()}", flush=True)
     if options.write is not None:
         save(options.write, instruction_set(), fitted)
         print(f"wrote {options.write.name}", file=sys.stderr)

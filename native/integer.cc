@@ -40,21 +40,11 @@ struct IntegerTiling {
     }
 };
 
-// The sums of a piece of the kernel, added to totals; the first piece's begin them.
-inline void begin_totals(int32_t* __restrict totals, const int16_t* __restrict sums, uint32_t constant, int64_t count) {
-    for (int64_t n = 0; n < count; ++n) totals[n] = int32_t(uint32_t(int32_t(sums[n])) + constant);
-}
-
-inline void add_totals(int32_t* __restrict totals, const int16_t* __restrict sums, int64_t count) {
-    for (int64_t n = 0; n < count; ++n) totals[n] = int32_t(uint32_t(totals[n]) + uint32_t(int32_t(sums[n])));
-}
-
 template <class Pairs, class Source> class IntegerCorrelation {
 public:
     IntegerCorrelation(const Job& job, const IntegerKernel& kernel)
         : job_(job), kernel_(kernel), cut_(IntegerTiling::of<Pairs>(job)), gather_(job),
-          write_(writer<int32_t>(job.out.element, job.out.swapped)), sweep_(sweep_of(job, kernel)),
-          totals_in_place_(plain<int32_t>(job, job.out, 1)) {}
+          write_(writer<int32_t>(job.out.element, job.out.swapped)), in_place_(sweep_in_place(job)) {}
 
     int run(int threads, bool (*interrupted)()) {
         const int64_t tasks = job_.planes() * job_.groups * cut_.phases * cut_.bands * cut_.tiles;
@@ -67,59 +57,54 @@ public:
 
 private:
     using Pixel = typename Pairs::Pixel;
-    using Sum = typename Pairs::Sum;
     using Ring = PairRing<Pixel, Source>;
-    using Sweep = void (*)(const PairTaps<Pairs>&, char* const*, int64_t);
-    static constexpr bool kShort = sizeof(Sum) == 2;
+    using Sweep = void (*)(const PairSum<Pairs>&, char* const*, int64_t);
 
     const Job& job_;
     const IntegerKernel& kernel_;
     const IntegerTiling cut_;
     const Gather<typename Ring::Raw> gather_;
     const Writer<int32_t> write_;
-    const Sweep sweep_;  // straight into results; null where they must go through totals
-    const bool totals_in_place_;
+    const Sweep in_place_;  // straight into results; null where sums must be written one by one
     int outcome_ = kDone;
 
-    static Sweep sweep_of(const Job& job, const IntegerKernel& kernel) {
+    static Sweep sweep_in_place(const Job& job) {
         const Element element = job.out.element;
-        const int64_t size = element == Element::u8 ? 1 : element == Element::i32 ? 4 : 2;
-        if (job.out.swapped || job.out.column != size || kernel.pieces() > 1) return nullptr;
-        if (element == Element::i32) return integer_sweep<Pairs, int32_t>;
-        if (kShort && !kernel.finals_fit()) return nullptr;
-        if (element == Element::u8) return integer_sweep<Pairs, uint8_t>;
-        if (element == Element::i16) return integer_sweep<Pairs, int16_t>;
-        if constexpr (!kShort)
-            if (element == Element::u16) return integer_sweep<Pairs, uint16_t>;
-        return nullptr;
+        if (job.out.swapped || job.out.column != (element == Element::u8 ? 1 : element == Element::i32 ? 4 : 2)) return nullptr;
+        switch (element) {
+            case Element::u8: return integer_sweep<Pairs, uint8_t>;
+            case Element::u16: return integer_sweep<Pairs, uint16_t>;
+            case Element::i16: return integer_sweep<Pairs, int16_t>;
+            case Element::i32: return integer_sweep<Pairs, int32_t>;
+            default: return nullptr;
+        }
     }
 
     struct Tile {
         int64_t group, phase, first, rows, column, columns;  // rows first, first + 1, ... of the phase
         char *image, *out;                                   // plane and group applied
-        const Pixel** pairs;
-        int16_t* sums;    // [kBlockRows], each cut_.columns wide
-        int32_t* totals;  // likewise
+        const Pixel** pairs;  // of the ring's rows, from the one at the top on
+        PairTaps<Pairs>* pieces;
+        int32_t* sums;  // [kBlockRows], each cut_.columns wide
     };
 
     void tile(int64_t index, Scratch& scratch) {
         Tile t = locate(index);
         if (t.rows <= 0) return;
-        const int64_t pointers_bytes = round_up(cut_.pairs * int64_t(sizeof(Pixel*)), 64);
+        const int64_t rows_bytes = round_up(cut_.pairs * int64_t(sizeof(Pixel*)), 64);
+        const int64_t pieces_bytes = round_up(kernel_.pieces() * int64_t(sizeof(PairTaps<Pairs>)), 64);
+        const int64_t sums_bytes = kBlockRows * cut_.columns * int64_t(sizeof(int32_t));
         const int64_t ring_bytes = Ring::bytes(cut_.pairs, cut_.width);
-        const int64_t sums_bytes = kShort ? round_up(kBlockRows * cut_.columns * 2, 64) : 0;
-        const int64_t totals_bytes = kBlockRows * cut_.columns * 4;
-        char* memory = static_cast<char*>(scratch.reserve(size_t(pointers_bytes + ring_bytes + sums_bytes + totals_bytes)));
+        char* memory = static_cast<char*>(scratch.reserve(size_t(rows_bytes + pieces_bytes + sums_bytes + ring_bytes)));
         if (memory == nullptr) {
             __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
             return;
         }
         t.pairs = reinterpret_cast<const Pixel**>(memory);
-        char* const ring_memory = memory + pointers_bytes;
-        t.sums = reinterpret_cast<int16_t*>(ring_memory + ring_bytes);
-        t.totals = reinterpret_cast<int32_t*>(ring_memory + ring_bytes + sums_bytes);
+        t.pieces = reinterpret_cast<PairTaps<Pairs>*>(memory += rows_bytes);
+        t.sums = reinterpret_cast<int32_t*>(memory += pieces_bytes);
         const int64_t width = most(t.columns, Pairs::kColumns) + cut_.width - cut_.columns;
-        Ring ring(job_, gather_, ring_memory, cut_.pairs, t.image, t.phase, t.column, width);
+        Ring ring(job_, gather_, memory + sums_bytes, cut_.pairs, t.image, t.phase, t.column, width);
         int64_t laid = t.first / 2;
         for (int64_t i = 0; i < t.rows; i += kBlockRows) {
             const int64_t top = (t.first + i) / 2;
@@ -149,49 +134,29 @@ private:
     // Result rows i to i + 3 of the tile. Those past its end are summed too, from what the ring holds, and dropped.
     void sum_rows(const Tile& t, int64_t i, int64_t o) const {
         const int64_t kernel = t.group * job_.out_channels + o, rows = least(kBlockRows, t.rows - i);
-        char *out[kBlockRows], *totals[kBlockRows];
-        for (int64_t k = 0; k < kBlockRows; ++k) {
-            totals[k] = reinterpret_cast<char*>(t.totals + k * cut_.columns);
-            out[k] = k < rows ? out_row(t, kernel, i + k) : totals[k];
-        }
-        if (sweep_ != nullptr && t.columns >= Pairs::kColumns) {
-            const KernelPiece& whole = kernel_.piece(0);
-            const bool exact = !kShort || kernel_.finals_fit();
-            const uint32_t start = exact ? kernel_.constant(kernel) : uint32_t(whole.start);
-            return sweep_(taps(t, kernel, whole, start, kernel_.constant(kernel) - start), out, t.columns);
-        }
-        const bool direct = totals_in_place_ && t.columns >= Pairs::kColumns;
-        sum_totals(t, kernel, direct ? out : totals);
-        if (direct) return;
-        for (int64_t k = 0; k < rows; ++k) write_(out[k], job_.out.column, t.totals + k * cut_.columns, t.columns);
+        const bool in_place = in_place_ != nullptr && t.columns >= Pairs::kColumns;
+        char* targets[kBlockRows];
+        for (int64_t k = 0; k < kBlockRows; ++k)
+            targets[k] = in_place && k < rows ? out_row(t, kernel, i + k) : reinterpret_cast<char*>(t.sums + k * cut_.columns);
+        const PairSum<Pairs> sum = describe(t, kernel);
+        if (in_place) return in_place_(sum, targets, t.columns);
+        integer_sweep<Pairs, int32_t>(sum, targets, most(t.columns, Pairs::kColumns));
+        for (int64_t k = 0; k < rows; ++k)
+            write_(out_row(t, kernel, i + k), job_.out.column, t.sums + k * cut_.columns, t.columns);
     }
 
-    // All pieces of the kernel, added up in 32 bits.
-    void sum_totals(const Tile& t, int64_t kernel, char* const* totals) const {
-        uint32_t constant = kernel_.constant(kernel);
-        const int64_t columns = most(t.columns, Pairs::kColumns);
-        if constexpr (!kShort) {
-            integer_sweep<Pairs, int32_t>(taps(t, kernel, kernel_.piece(0), constant, 0), totals, columns);
-        } else {
-            char* sums[kBlockRows];
-            for (int64_t k = 0; k < kBlockRows; ++k) sums[k] = reinterpret_cast<char*>(t.sums + k * cut_.columns);
-            for (int64_t n = 0; n < kernel_.pieces(); ++n) constant -= uint32_t(kernel_.piece(n).start);
-            for (int64_t n = 0; n < kernel_.pieces(); ++n) {
-                const KernelPiece& piece = kernel_.piece(n);
-                integer_sweep<Pairs, int16_t>(taps(t, kernel, piece, uint32_t(piece.start), 0), sums, columns);
-                for (int64_t k = 0; k < kBlockRows; ++k) {
-                    int32_t* const row = reinterpret_cast<int32_t*>(totals[k]);
-                    if (n == 0) begin_totals(row, t.sums + k * cut_.columns, constant, t.columns);
-                    else add_totals(row, t.sums + k * cut_.columns, t.columns);
-                }
-            }
-        }
-    }
-
-    PairTaps<Pairs> taps(const Tile& t, int64_t kernel, const KernelPiece& piece, uint32_t start, uint32_t beyond) const {
+    PairSum<Pairs> describe(const Tile& t, int64_t kernel) const {
         const int64_t width = job_.columns.taps, dilation = job_.columns.dilation;
-        return {t.pairs + piece.pair, kernel_.weights(kernel) + piece.pair * width + piece.column,
-                piece.pairs, piece.columns, width, 2 * dilation, 2 * piece.column * dilation, start, beyond};
+        const bool added = std::is_same_v<Pairs, BytePairs> && !kernel_.finals_fit();
+        uint32_t base = kernel_.constant(kernel);
+        for (int64_t n = 0; n < kernel_.pieces(); ++n) {
+            const KernelPiece& piece = kernel_.piece(n);
+            const uint32_t start = added ? uint32_t(piece.start) : base;
+            t.pieces[n] = {t.pairs + piece.pair, kernel_.weights(kernel) + piece.pair * width + piece.column,
+                           piece.pairs, piece.columns, width, 2 * dilation, 2 * piece.column * dilation, start};
+            base -= start;
+        }
+        return {t.pieces, kernel_.pieces(), added, base};
     }
 
     char* out_row(const Tile& t, int64_t kernel, int64_t i) const {

@@ -31,7 +31,14 @@ template <class Pairs> struct PairTaps {
     int64_t column_step;  // pixels of an interleaved row from one kernel column to the next
     int64_t first;        // to the first of them
     uint32_t start;       // what every sum begins with
-    uint32_t beyond;      // what 32-bit results lie above 16-bit sums
+};
+
+// What a result is made of: one sum, or the sums of several pieces and `base`, added up in 32 bits.
+template <class Pairs> struct PairSum {
+    const PairTaps<Pairs>* pieces;
+    int64_t count;
+    bool added;
+    uint32_t base;
 };
 
 // One interleaved image row, added to the result rows First..Last. `weights` is what result rows 0 and 1 use of it. Width
@@ -54,31 +61,35 @@ inline __attribute__((always_inline)) void add_pair(typename Pairs::Sums (&sums)
 template <class V> inline void store_vector(char* target, V value) { std::memcpy(target, &value, sizeof value); }
 template <class V> inline void store_half(char* target, V value) { std::memcpy(target, &value, sizeof value / 2); }
 
-// Two neighbouring vectors of finished sums into results. Sums of words are results, but for `beyond`, which only
-// 32-bit results can take.
-template <class O> inline __attribute__((always_inline)) void put_two(char* target, Words a, Words b, uint32_t beyond) {
+// 16-bit results of 16-bit sums: unsigned ones lose what is below zero.
+template <class O> inline Words pack_halves(Words a) {
+    if constexpr (std::is_same_v<O, int16_t>) return a;
+    else return Words(Shorts(a) > Shorts{}) & a;
+}
+
+// Two neighbouring vectors of finished sums into results.
+template <class O> inline __attribute__((always_inline)) void put_two(char* target, Words a, Words b) {
     if constexpr (std::is_same_v<O, uint8_t>) {
         store_vector(target, pack_bytes(a, b));
     } else if constexpr (std::is_same_v<O, int32_t>) {
-        store_vector(target, widen_low(a) + beyond);
-        store_vector(target + CORR2D_VECTOR_BYTES, widen_high(a) + beyond);
-        store_vector(target + 2 * CORR2D_VECTOR_BYTES, widen_low(b) + beyond);
-        store_vector(target + 3 * CORR2D_VECTOR_BYTES, widen_high(b) + beyond);
+        store_vector(target, widen_low(a));
+        store_vector(target + CORR2D_VECTOR_BYTES, widen_high(a));
+        store_vector(target + 2 * CORR2D_VECTOR_BYTES, widen_low(b));
+        store_vector(target + 3 * CORR2D_VECTOR_BYTES, widen_high(b));
     } else {
-        static_assert(std::is_same_v<O, int16_t>);
-        store_vector(target, a);
-        store_vector(target + CORR2D_VECTOR_BYTES, b);
+        store_vector(target, pack_halves<O>(a));
+        store_vector(target + CORR2D_VECTOR_BYTES, pack_halves<O>(b));
     }
 }
 
-template <class O> inline __attribute__((always_inline)) void put_one(char* target, Words a, uint32_t beyond) {
+template <class O> inline __attribute__((always_inline)) void put_one(char* target, Words a) {
     if constexpr (std::is_same_v<O, uint8_t>) {
         store_half(target, pack_bytes(a, a));
     } else if constexpr (std::is_same_v<O, int32_t>) {
-        store_vector(target, widen_low(a) + beyond);
-        store_vector(target + CORR2D_VECTOR_BYTES, widen_high(a) + beyond);
+        store_vector(target, widen_low(a));
+        store_vector(target + CORR2D_VECTOR_BYTES, widen_high(a));
     } else {
-        store_vector(target, a);
+        store_vector(target, pack_halves<O>(a));
     }
 }
 
@@ -86,18 +97,18 @@ template <class O> inline Words pack_sums(Doublewords a, Doublewords b) {
     return std::is_same_v<O, uint16_t> ? pack_unsigned(a, b) : pack_signed(a, b);
 }
 
-template <class O> inline __attribute__((always_inline)) void put_two(char* target, Doublewords a, Doublewords b, uint32_t beyond) {
+template <class O> inline __attribute__((always_inline)) void put_two(char* target, Doublewords a, Doublewords b) {
     if constexpr (std::is_same_v<O, int32_t>) {
         store_vector(target, a);
         store_vector(target + CORR2D_VECTOR_BYTES, b);
     } else if constexpr (sizeof(O) == 2) {
         store_vector(target, pack_sums<O>(a, b));
     } else {
-        put_one<O>(target, pack_signed(a, b), beyond);
+        put_one<O>(target, pack_signed(a, b));
     }
 }
 
-template <class O> inline __attribute__((always_inline)) void put_one(char* target, Doublewords a, uint32_t) {
+template <class O> inline __attribute__((always_inline)) void put_one(char* target, Doublewords a) {
     if constexpr (std::is_same_v<O, int32_t>) {
         store_vector(target, a);
     } else if constexpr (sizeof(O) == 2) {
@@ -109,9 +120,8 @@ template <class O> inline __attribute__((always_inline)) void put_one(char* targ
     }
 }
 
-template <class Pairs, class O, int V, int Count, int Width>
-inline __attribute__((always_inline)) void integer_block(const PairTaps<Pairs>& taps, char* const* targets, int64_t x) {
-    typename Pairs::Sums sums[kBlockRows][V];
+template <class Pairs, int V, int Count, int Width>
+inline __attribute__((always_inline)) void sum_taps(typename Pairs::Sums (&sums)[kBlockRows][V], const PairTaps<Pairs>& taps, int64_t x) {
     for (int i = 0; i < kBlockRows; ++i)
         for (int v = 0; v < V; ++v) sums[i][v] = Pairs::start(taps.start);
     const WeightPair* weights = taps.weights;
@@ -122,31 +132,68 @@ inline __attribute__((always_inline)) void integer_block(const PairTaps<Pairs>& 
         add_pair<Pairs, V, Width, 0, 3>(sums, taps.rows[p] + place, weights, taps);
     }
     add_pair<Pairs, V, Width, 2, 3>(sums, taps.rows[count] + place, weights + taps.row_step, taps);
+}
+
+// A block whose results are one sum each.
+template <class Pairs, class O, int V, int Count, int Width>
+inline __attribute__((always_inline)) void single_block(const PairSum<Pairs>& sum, char* const* targets, int64_t x) {
+    typename Pairs::Sums sums[kBlockRows][V];
+    sum_taps<Pairs, V, Count, Width>(sums, sum.pieces[0], x);
     for (int i = 0; i < kBlockRows; ++i) {
         char* const target = targets[i] + x * int64_t(sizeof(O));
-        if constexpr (V == 1) put_one<O>(target, Pairs::finish(sums[i][0]), taps.beyond);
+        if constexpr (V == 1) put_one<O>(target, Pairs::finish(sums[i][0]));
         else
             for (int v = 0; v < V; v += 2)
-                put_two<O>(target + v * Pairs::kColumns * int64_t(sizeof(O)), Pairs::finish(sums[i][v]), Pairs::finish(sums[i][v + 1]),
-                           taps.beyond);
+                put_two<O>(target + v * Pairs::kColumns * int64_t(sizeof(O)), Pairs::finish(sums[i][v]), Pairs::finish(sums[i][v + 1]));
     }
 }
 
-template <class Pairs, class O, int Count, int Width>
-void sweep_shape(const PairTaps<Pairs>& taps, char* const* targets, int64_t count) {
-    constexpr int64_t lanes = Pairs::kColumns;
-    int64_t x = 0;
-    for (; x + kBlockVectors * lanes <= count; x += kBlockVectors * lanes)
-        integer_block<Pairs, O, kBlockVectors, Count, Width>(taps, targets, x);
-    for (; x + lanes <= count; x += lanes) integer_block<Pairs, O, 1, Count, Width>(taps, targets, x);
-    if (x < count) integer_block<Pairs, O, 1, Count, Width>(taps, targets, count - lanes);
+// A block whose results are several 16-bit sums each.
+template <class O, int V>
+inline __attribute__((always_inline)) void added_block(const PairSum<BytePairs>& sum, char* const* targets, int64_t x) {
+    Doublewords totals[kBlockRows][2 * V];
+    for (auto& row : totals)
+        for (auto& total : row) total = sum.base - Doublewords{};
+    for (int64_t n = 0; n < sum.count; ++n) {
+        BytePairs::Sums sums[kBlockRows][V];
+        sum_taps<BytePairs, V, 0, 0>(sums, sum.pieces[n], x);
+        for (int i = 0; i < kBlockRows; ++i)
+            for (int v = 0; v < V; ++v) {
+                const Words finished = BytePairs::finish(sums[i][v]);
+                totals[i][2 * v] += widen_low(finished);
+                totals[i][2 * v + 1] += widen_high(finished);
+            }
+    }
+    for (int i = 0; i < kBlockRows; ++i)
+        for (int v = 0; v < V; ++v)
+            put_two<O>(targets[i] + (x + v * BytePairs::kColumns) * int64_t(sizeof(O)), totals[i][2 * v], totals[i][2 * v + 1]);
 }
 
-// `count` result columns, at least one vector; what is left over at the right is summed once more in a vector that ends
-// at the last column. Loops over 3x3 taps would be over before they get going; unrolling 5x5 spills registers.
-template <class Pairs, class O> void integer_sweep(const PairTaps<Pairs>& taps, char* const* targets, int64_t count) {
-    if (taps.pairs == 2 && taps.width == 3) return sweep_shape<Pairs, O, 2, 3>(taps, targets, count);
-    sweep_shape<Pairs, O, 0, 0>(taps, targets, count);
+constexpr int kAdded = -1;  // for Count
+
+template <class Pairs, class O, int V, int Count, int Width>
+inline __attribute__((always_inline)) void integer_block(const PairSum<Pairs>& sum, char* const* targets, int64_t x) {
+    if constexpr (Count == kAdded) added_block<O, V>(sum, targets, x);
+    else single_block<Pairs, O, V, Count, Width>(sum, targets, x);
+}
+
+template <class Pairs, class O, int Count, int Width>
+void sweep_shape(const PairSum<Pairs>& sum, char* const* targets, int64_t columns) {
+    constexpr int64_t lanes = Pairs::kColumns;
+    int64_t x = 0;
+    for (; x + kBlockVectors * lanes <= columns; x += kBlockVectors * lanes)
+        integer_block<Pairs, O, kBlockVectors, Count, Width>(sum, targets, x);
+    for (; x + lanes <= columns; x += lanes) integer_block<Pairs, O, 1, Count, Width>(sum, targets, x);
+    if (x < columns) integer_block<Pairs, O, 1, Count, Width>(sum, targets, columns - lanes);
+}
+
+// Four result rows of at least one vector of columns; what is left over at the right is summed once more in a vector that
+// ends at the last column. Loops over 3x3 taps would be over before they get going; unrolling 5x5 spills registers.
+template <class Pairs, class O> void integer_sweep(const PairSum<Pairs>& sum, char* const* targets, int64_t columns) {
+    if constexpr (std::is_same_v<Pairs, BytePairs>)
+        if (sum.added) return sweep_shape<Pairs, O, kAdded, 0>(sum, targets, columns);
+    if (sum.pieces[0].pairs == 2 && sum.pieces[0].width == 3) return sweep_shape<Pairs, O, 2, 3>(sum, targets, columns);
+    sweep_shape<Pairs, O, 0, 0>(sum, targets, columns);
 }
 
 }  // namespace

@@ -22,8 +22,9 @@ struct KernelPiece {
     int32_t start;
 };
 
-// With fewer weight pairs in a piece, adding the pieces up costs more than bytes save over words.
-constexpr int64_t kLeastPiece = 8;
+// With fewer weight pairs in a piece, adding the pieces up costs more than bytes save over words: a piece takes as long
+// as some 15 pairs more of bytes, measured on an AVX2 machine.
+constexpr int64_t kLeastPiece = 16;
 constexpr int64_t kMostPixel = 255;
 
 class IntegerKernel {

@@ -17,6 +17,7 @@ namespace {
 
 typedef uint8_t Bytes __attribute__((vector_size(CORR2D_VECTOR_BYTES)));
 typedef uint16_t Words __attribute__((vector_size(CORR2D_VECTOR_BYTES)));
+typedef int16_t Shorts __attribute__((vector_size(CORR2D_VECTOR_BYTES)));
 typedef uint32_t Doublewords __attribute__((vector_size(CORR2D_VECTOR_BYTES)));
 
 template <class V> inline V load_vector(const void* source) {
