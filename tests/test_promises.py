@@ -22,6 +22,7 @@ from cases import (
     random_image,
     run_python,
     skip_unless_tap_by_tap,
+    suited,
 )
 from corr2d import NoEngineError, corr2d, explain, get_num_threads, set_num_threads
 from corr2d.reference import reference
@@ -132,12 +133,12 @@ VIEWS = {
 @pytest.mark.parametrize("view", VIEWS)
 def test_any_memory_layout_is_the_same_image(engine, view, dtype):
     image = random_image(RNG, (14, 43), dtype)
-    kernel = random_array(RNG, (4, 3), "int16" if np.dtype(dtype).kind in "iu" else dtype)
+    kernel = suited(random_array(RNG, (4, 3), "int16" if np.dtype(dtype).kind in "iu" else dtype), engine)
     for options in ({}, {"padding": "full", "border": "reflect"}, {"stride": (2, 3), "dilation": (1, 2)}):
         try:
             expected = corr2d(image, kernel, engine=engine, **options)
         except NoEngineError:
-            pytest.skip(f"{engine} does not support this call")
+            continue
         viewed_image, viewed_kernel = VIEWS[view](image), VIEWS[view](kernel)
         assert np.array_equal(viewed_image, image)
         before = viewed_image.tobytes(), viewed_kernel.tobytes()

@@ -24,7 +24,7 @@ from race import Pace
 SECTION = "ladder"
 EXTRACT = Path("src/corr2d/tour/timings.json")
 
-STANDARD_PACE = Pace(budget=0.25, fewest=5, most=15)
+STANDARD_PACE = Pace(budget=0.1, fewest=3, most=11)
 QUICK_PACE = Pace(budget=0.06, fewest=3, most=7)
 
 EPILOGUE = """

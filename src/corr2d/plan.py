@@ -47,7 +47,8 @@ class Plan:
         Whether every partial sum is an integer that `sum_dtype` holds exactly.
     error_bound : float
         c such that ``|result - truth| <= c * (sum over the window of |K| |X~| + |bias|)``; 0.0 means exact.
-        It holds as long as no weight and no product underflows, and before a value is rounded to an integer.
+        It holds as long as no weight and no product underflows and no sum of pixels overflows, and before a
+        value is rounded to an integer.
     error_reach : tuple of int, or None
         Where it is a (y, x) pair, the bound is ``c * (sum |K| * max |X~| + |bias|)`` instead, with the
         maximum over the window and so many pixels around it.

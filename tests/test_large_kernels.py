@@ -1,0 +1,126 @@
+"""Engines for large and special kernels: what they promise beside agreeing with the definition."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from cases import random_array, run_python, suited
+from corr2d import corr2d, explain
+from corr2d.engines import registry
+
+RNG = np.random.default_rng(77)
+
+
+def truth_by_fft(image, kernel, border):
+    """The sum in float64 by one transform of the whole padded image; exact to about 1e-13 of its scale."""
+    reach = [(k - 1) // 2 for k in kernel.shape]
+    sides = [(r, k - 1 - r) for r, k in zip(reach, kernel.shape, strict=True)]
+    wide = np.pad(image.astype(np.float64), sides, mode=border)
+    spectrum = np.fft.rfft2(wide) * np.conj(np.fft.rfft2(kernel.astype(np.float64), wide.shape))
+    return np.fft.irfft2(spectrum, wide.shape)[: image.shape[0], : image.shape[1]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "uint16"])
+@pytest.mark.parametrize("size", [3, 9, 10, 11, 13, 14, 15, 16, 21, 31, 63, 64])
+def test_every_engine_agrees_on_both_sides_of_every_switch(engine, dtype, size):
+    """Kernels around the sizes where the plan changes engines, on an image of several tiles."""
+    image = RNG.integers(0, 256, (211, 263)).astype(dtype)
+    kernel = suited(random_array(RNG, (size, size), "int16" if dtype[0] == "u" else dtype, 5), engine)
+    options = {"padding": "same", "border": "reflect"}
+    plan = explain(image, kernel, engine=engine, **options)
+    result = corr2d(image, kernel, engine=engine, **options)
+    truth = truth_by_fft(image, kernel, "reflect")
+    scale = float(np.abs(kernel).sum(dtype="float64")) * 255
+    if plan.error_bound == 0:
+        assert np.array_equal(result, np.rint(truth))
+    else:
+        assert np.abs(result - truth).max() <= (plan.error_bound + 1e-13) * scale
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_bright_batch_neighbour_does_not_spoil_a_dark_image(engine, dtype):
+    """Two images may share one complex tile; each keeps the accuracy of its own magnitude."""
+    kernel = suited(random_array(RNG, (15, 15), dtype), engine)
+    image = RNG.normal(size=(64, 64)).astype(dtype)
+    pair = np.stack([image * dtype_of(dtype, 1e8), image * dtype_of(dtype, 1e-8)])
+    plan = explain(pair, kernel, engine=engine)
+    together = corr2d(pair, kernel, engine=engine)
+    for plane, result in zip(pair, together, strict=True):
+        alone = corr2d(plane.astype(np.float64), kernel.astype(np.float64), engine="direct")
+        scale = float(np.abs(kernel).sum(dtype="float64")) * float(np.abs(plane).max())
+        assert np.abs(result - alone).max() <= (plan.error_bound + 1e-13) * scale
+
+
+def dtype_of(dtype, value):
+    return np.dtype(dtype).type(value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_pixel_that_is_not_finite_reaches_its_windows_and_no_others(engine, value):
+    kernel = suited(random_array(RNG, (17, 13), "float32"), engine)
+    image = RNG.normal(size=(300, 310)).astype("float32")
+    clean = corr2d(image, kernel, padding="same", engine=engine)
+    for y, x in [(0, 0), (150, 155), (299, 309), (127, 128)]:
+        spoilt = image.copy()
+        spoilt[y, x] = value
+        result = corr2d(spoilt, kernel, padding="same", engine=engine)
+        reached = np.zeros(image.shape, bool)
+        reached[max(0, y - 8) : y + 9, max(0, x - 6) : x + 7] = True
+        assert not np.isfinite(result[reached]).any()
+        assert np.isfinite(result[~reached]).all()
+        scale = float(np.abs(kernel).sum()) * float(np.abs(image).max())
+        bound = explain(image, kernel, padding="same", engine=engine).error_bound
+        assert np.abs(result[~reached] - clean[~reached]).max() <= 2 * bound * scale
+
+
+def test_pixels_near_the_largest_number_do_not_overflow_on_the_way(engine):
+    """Only a result that is itself too large may be infinite."""
+    kernel = suited(np.full((9, 9), 1 / 256, np.float32), engine)
+    kernel /= 4  # the sum of all weights is below 1/10
+    image = np.full((70, 70), 3e38, np.float32)
+    if engine in ("box", "folded"):
+        pytest.skip(f"{engine} adds pixels before it multiplies; engines/__init__.py says so")
+    assert np.isfinite(corr2d(image, kernel, engine=engine)).all()
+
+
+PEAK = """
+import resource, sys
+import numpy as np
+from cases import suited
+from corr2d import corr2d
+engine, dtype, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
+weights = np.random.default_rng(1).integers(1, 5, (size, size))
+kernel = suited(weights.astype("int16" if dtype == "uint8" else dtype), engine)
+def run(shape):
+    image = np.ones(shape, dtype)
+    out = corr2d(image[:200, :200], kernel, padding="same", border="reflect", engine=engine)
+    out = np.ones(shape, out.dtype)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    corr2d(image, kernel, padding="same", border="reflect", engine=engine, out=out)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(run((3000, 3100)))
+"""
+
+
+@pytest.mark.parametrize("size", [5, 31])
+def test_memory_beyond_the_output_is_a_few_mib_per_thread(engine, size):
+    """The image has 9 to 36 MiB, so one hidden copy of it, or of its padded form, shows."""
+    dtype = "uint8" if engine == "integer" else "float32"
+    done = run_python(PEAK, engine, dtype, str(size), CORR2D_NUM_THREADS="2")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= 2 * 4 * 1024, f"{done.stdout.strip()} KiB"
+
+
+def test_the_plan_prefers_what_each_engine_is_for():
+    """Large calls with kernels of each sort go to an engine that uses it; no time is asserted."""
+    chosen = {}
+    image = np.ones((1000, 1000), np.float32)
+    for name in registry():
+        dtype, kind = ("uint8", "int16") if name == "integer" else ("float32", "float32")
+        size = 63 if name in ("fft", "box") else 15 if name == "separable" else 7
+        kernel = suited(random_array(np.random.default_rng(3), (size, size), kind, 5), name)
+        chosen[name] = explain(image.astype(dtype), kernel, padding="same").engine
+    for name in ("fft", "box", "separable", "integer"):
+        assert chosen[name] == name
+    assert set(itertools.chain(chosen.values())) <= set(registry())
