@@ -81,8 +81,8 @@ class Bound(NamedTuple):
 
     ``|error| <= constant * (sum over the window of |K| |X~| + |bias|)``, or, where `reach` is a pair of
     numbers of pixels, ``|error| <= constant * (sum |K| * max |X~| + |bias|)`` with the maximum over the
-    window and so many pixels around it. No bound holds where numbers underflow, nor, in engines that add pixels before
-    they multiply (box, folded), where a sum of pixels overflows.
+    window and so many pixels around it. No bound holds where numbers underflow, nor, in engines that add
+    pixels before they multiply (box, folded), where a sum of pixels overflows.
     """
 
     constant: float
