@@ -184,8 +184,8 @@ def _rounded(given: Operands) -> Callable[[Array], Array]:
 
 
 def _summed_in(given: Operands) -> str:
-    """Float32 where spectra are precise enough in it."""
-    return "float64" if given.tolerance < 1e-9 or given.kernel.dtype.kind == "i" else "float32"
+    """Float32 unless the image is wider, or whole sums must come out exact."""
+    return "float64" if given.image.dtype == np.float64 or given.kernel.dtype.kind == "i" else "float32"
 
 
 def signal_direct(given: Operands) -> Call | None:
