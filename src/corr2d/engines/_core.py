@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corr2d import _native
-from corr2d.dtypes import COMPONENT
+from corr2d.dtypes import COMPONENT, itemsize
 from corr2d.engines import Bound, Spec, instruction_set
 from corr2d.window import Axis
 
@@ -46,6 +46,20 @@ def rounded(constant: float, spec: Spec, reach: tuple[int, int] | None = None) -
     result = COMPONENT.get(spec.types.result, spec.types.result)
     last = 0.0 if result == spec.types.sum else unit_roundoff(result)
     return Bound(constant + last * (1 + constant), reach)
+
+
+def moved(spec: Spec, threads: int) -> dict[str, float]:
+    """Count the work of every engine beside its sums: the call, its rows, conversions and bytes moved."""
+    amounts = {
+        "call": 1.0,
+        "row": spec.result_planes * spec.rows.result / threads,
+        "byte": float(spec.pixels * itemsize(spec.types.image) + spec.results * itemsize(spec.types.result)),
+    }
+    if spec.types.image != spec.types.sum:
+        amounts["read"] = spec.pixels / threads
+    if spec.types.result != spec.types.sum:
+        amounts["write"] = spec.results / threads
+    return amounts
 
 
 def refusal_of_planes(spec: Spec, stride: bool = False) -> str | None:

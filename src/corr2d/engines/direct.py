@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corr2d import _native
-from corr2d.dtypes import COMPLEX, itemsize
+from corr2d.dtypes import COMPLEX
 from corr2d.engines import Bound, Engine, Spec
-from corr2d.engines._core import chain, native_call, prepare_planes, rounded
+from corr2d.engines._core import chain, moved, native_call, prepare_planes, rounded
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
     import numpy.typing as npt
@@ -29,18 +29,8 @@ def supports(spec: Spec) -> str | None:
 
 def work(spec: Spec, threads: int) -> dict[str, float]:
     """Count products, values converted on the way in and out, rows, and bytes moved."""
-    sums = spec.types.sum
-    amounts = {
-        "call": 1.0,
-        "row": spec.result_planes * spec.rows.result / threads,
-        f"product_{sums}": spec.results * spec.terms * _complex_products(spec) / threads,
-        "byte": float(spec.pixels * itemsize(spec.types.image) + spec.results * itemsize(spec.types.result)),
-    }
-    if spec.types.image != sums:
-        amounts["read"] = spec.pixels / threads
-    if spec.types.result != sums:
-        amounts["write"] = spec.results / threads
-    return amounts
+    products = spec.results * spec.terms * _complex_products(spec)
+    return moved(spec, threads) | {f"product_{spec.types.sum}": products / threads}
 
 
 def error_bound(spec: Spec) -> Bound:

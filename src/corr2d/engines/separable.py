@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from corr2d.dtypes import itemsize
 from corr2d.engines import Bound, Engine, Spec
-from corr2d.engines._core import chain, prepare_planes, refusal_of_planes, rounded
+from corr2d.engines._core import chain, moved, prepare_planes, refusal_of_planes, rounded
 from corr2d.weights import MOST_GROWTH, tolerated
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -33,19 +32,11 @@ def supports(spec: Spec) -> str | None:
 
 def work(spec: Spec, threads: int) -> dict[str, float]:
     """Count the products of both passes, rows, conversions and bytes moved."""
-    sums, terms = spec.types.sum, spec.traits.terms
-    amounts = {
-        "call": 1.0,
-        "row": spec.result_planes * spec.rows.result / threads,
-        f"row_product_{sums}": spec.results * terms * spec.columns.taps / threads,
-        f"column_product_{sums}": spec.results * terms * spec.rows.taps / threads,
-        "byte": float(spec.pixels * itemsize(spec.types.image) + spec.results * itemsize(spec.types.result)),
+    sums, results = spec.types.sum, spec.results * spec.traits.terms / threads
+    return moved(spec, threads) | {
+        f"row_product_{sums}": results * spec.columns.taps,
+        f"column_product_{sums}": results * spec.rows.taps,
     }
-    if spec.types.image != sums:
-        amounts["read"] = spec.pixels / threads
-    if spec.types.result != sums:
-        amounts["write"] = spec.results / threads
-    return amounts
 
 
 def error_bound(spec: Spec) -> Bound:
