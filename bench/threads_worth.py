@@ -5,6 +5,7 @@ python bench/threads_worth.py
 
 from __future__ import annotations
 
+import argparse
 from functools import partial
 
 import numpy as np
@@ -76,4 +77,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # it takes no options, and says so
     main()
