@@ -112,12 +112,29 @@ public:
         return finish(job, threads);
     }
 
+    void lag_products(nb::handle image, nb::handle second, nb::handle sums, int threads) const {
+        Buffer pixels(image, PyBUF_STRIDES), values(second, PyBUF_STRIDES);
+        Buffer totals(sums, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
+        Job job = job_;
+        attach(job.image, pixels, job.rows.image, job.columns.image, job.groups * job.channels, 1);
+        attach(job.out, values, job.rows.result, job.columns.result, job.groups * job.out_channels, 1);
+        const int64_t taps = job.rows.taps * job.columns.taps;
+        expect(totals->len, job.groups * job.out_channels * job.channels * taps * int64_t(sizeof(double)));
+        job.fill = fill_;
+        const AddLags run = algorithm_ == Algorithm::fft ? set_.lag_spectra : set_.lag_products;
+        without_gil([&] { return run(job, static_cast<double*>(totals->buf), threads, interrupted); });
+    }
+
 private:
     int finish(const Job& job, int threads) const {
+        return without_gil([&] { return set_.correlate(algorithm_)(job, threads, interrupted); });
+    }
+
+    template <class Work> static int without_gil(Work work) {
         int outcome;
         {
             nb::gil_scoped_release release;
-            outcome = set_.correlate(algorithm_)(job, threads, interrupted);
+            outcome = work();
         }
         if (outcome & kInterrupted) throw nb::python_error();
         if (outcome & kOutOfMemory) throw std::bad_alloc();
@@ -210,6 +227,8 @@ NB_MODULE(_native, module) {
              nb::arg("columns"), nb::arg("batch"), nb::arg("channelled"), nb::arg("channels"), nb::arg("fill"), nb::arg("shape"))
         .def("spectrum", &Correlation::spectrum, nb::arg("kernel"), nb::arg("target"),
              "Transform one plane of weights into `target`, for the algorithm fft.")
+        .def("lag_products", &Correlation::lag_products, nb::arg("image"), nb::arg("second"), nb::arg("sums"), nb::arg("threads"),
+             "Add the products of pixels and second image, by tap, to the float64 `sums`.")
         .def("run", &Correlation::run, nb::arg("image"), nb::arg("weights"), nb::arg("bias").none(), nb::arg("out"),
              nb::arg("threads"),
              "Write the result into `out`; 1 where an integer had to hold a value that is not finite, else 0.");

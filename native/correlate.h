@@ -25,6 +25,13 @@ using Correlate = int (*)(const Job& job, int threads, bool (*interrupted)());
 using Spectrum = void (*)(const Job& job, const void* kernel, void* spectrum);
 inline int64_t spectrum_values(const Job& job) { return 2 * job.tile_rows * job.tile_columns; }
 
+// The adjoint in the kernel: adds to sums[groups][out_channels][channels][kh][kw], for every tap, the products of the
+// pixel under it and job.out's value at the window's place, over all windows of all planes. job.out is only read. The bits
+// do not depend on `threads`. One part; the sum's type is f32 or f64. The second kind sums by transforms of tiles of
+// job.tile_rows x job.tile_columns, for a stride of 1.
+using AddLags = int (*)(const Job& job, double* sums, int threads, bool (*interrupted)());
+int lag_products_slow(const Job& job, double* sums, int threads, bool (*interrupted)());
+
 // The definition, tap by tap through the index maps: the slow twin that tests hold the fast ones against.
 int correlate_slow(const Job& job, int threads, bool (*interrupted)());
 
@@ -33,6 +40,7 @@ struct InstructionSet {
     bool (*available)();
     Correlate run[kAlgorithms];  // by Algorithm
     Spectrum spectrum;
+    AddLags lag_products, lag_spectra;
 
     Correlate correlate(Algorithm algorithm) const { return run[int(algorithm)]; }
 };

@@ -51,7 +51,34 @@ template <class T> int run(const Job& job) {
     return finite ? kDone : kNotFinite;
 }
 
+template <class T> void add_lags(const Job& job, double* sums) {
+    const Reader<T> read = reader<T>(job.out.element, job.out.swapped);
+    for (int64_t plane = 0; plane < job.planes(); ++plane)
+        for (int64_t o = 0; o < job.groups * job.out_channels; ++o) {
+            const char* second = job.out.data + batch_offset(job, job.out, plane) + channel_offset(job.out, o, 1);
+            const char* image = job.image.data + batch_offset(job, job.image, plane);
+            double* total = sums + o * job.channels * job.rows.taps * job.columns.taps;
+            for (int64_t c = o / job.out_channels * job.channels, last = c + job.channels; c < last; ++c)
+                for (int64_t a = 0; a < job.rows.taps; ++a)
+                    for (int64_t b = 0; b < job.columns.taps; ++b, ++total)
+                        for (int64_t i = 0; i < job.rows.result; ++i)
+                            for (int64_t j = 0; j < job.columns.result; ++j) {
+                                T value;
+                                read(&value, second + i * job.out.row + j * job.out.column, 0, 1);
+                                *total += double(value) *
+                                          double(pixel<T>(job, image, c, i * job.rows.stride + a * job.rows.dilation,
+                                                          j * job.columns.stride + b * job.columns.dilation));
+                            }
+        }
+}
+
 }  // namespace
+
+int lag_products_slow(const Job& job, double* sums, int, bool (*)()) {
+    if (job.sum == Element::f32) add_lags<float>(job, sums);
+    else add_lags<double>(job, sums);
+    return kDone;
+}
 
 int correlate_slow(const Job& job, int, bool (*)()) {
     switch (job.sum) {

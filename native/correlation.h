@@ -123,9 +123,8 @@ private:
     }
 
     void lay_offsets(const Tile& t, const Piece& piece) const {
-        const int64_t stride = job_.columns.stride, dilation = job_.columns.dilation;
-        for (int64_t b = 0; b < piece.columns; ++b)
-            t.offsets[b] = t.gathered ? b % t.layout.phases * t.layout.run + b * dilation / stride : b * dilation;
+        if (t.gathered) return lay_column_offsets(job_, t.layout, piece.columns, t.offsets);
+        for (int64_t b = 0; b < piece.columns; ++b) t.offsets[b] = b * job_.columns.dilation;
     }
 
     void gather(const Tile& t, const Piece& piece) const {
@@ -136,12 +135,7 @@ private:
             const int64_t channel = t.group * job_.channels + piece.channel + c;
             const char* plane = t.image + channel_offset(job_.image, channel, job_.image_parts);
             const T fill = static_cast<const T*>(job_.fill)[channel & (job_.image_parts - 1)];
-            for (int64_t phase = 0; phase < t.layout.phases; ++phase) {
-                const Run run = read_.run_from(left + phase * columns.dilation % columns.stride, t.layout.run, columns.stride);
-                T* target = t.pixels + c * t.layout.channel + phase * t.layout.run;
-                for (int64_t slot = 0; slot < t.layout.slots; ++slot, target += t.layout.row)
-                    read_.read(target, read_.row(plane, top + slot * t.layout.pitch), run, columns.stride, fill);
-            }
+            gather_channel(job_, read_, t.layout, plane, top, left, fill, t.pixels + c * t.layout.channel);
         }
     }
 

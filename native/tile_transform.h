@@ -64,6 +64,45 @@ public:
         }
     }
 
+    // Adds one transformed tile times the conjugate of another to `products`, in the order of a spectrum. The tiles'
+    // columns are transformed, their rows not yet.
+    void add_products(T* products, const T* one, const T* other, T* line, T* other_line) const {
+        for (int64_t group = 0; group < rows_ / kLanes<T>; ++group, products += line_values()) {
+            into_line(line, one + group * kLanes<T> * kRecord<T>);
+            along_rows_.forward(line);
+            into_line(other_line, other + group * kLanes<T> * kRecord<T>);
+            along_rows_.forward(other_line);
+            for (int64_t x = 0; x < columns_ * kRecord<T>; x += 4 * kRecord<T>) {
+                Complex<T> a[4], b[4];
+                for (int k = 0; k < 4; ++k) a[k] = load_record(line + x + k * kRecord<T>);
+                for (int k = 0; k < 4; ++k) b[k] = load_record(other_line + x + k * kRecord<T>);
+                small_transform<false>(a);
+                small_transform<false>(b);
+                for (int k = 0; k < 4; ++k) {
+                    T* place = products + x + k * kRecord<T>;
+                    store_record<T>(place, load_record(place) + times_conjugate(a[k], b[k]));
+                }
+            }
+        }
+    }
+
+    // The tile, times its number of points, of which `spectrum` is the transform; `line` is scratch.
+    void invert(T* tile, T* line, const T* spectrum) const {
+        for (int64_t group = 0; group < rows_ / kLanes<T>; ++group, spectrum += line_values()) {
+            std::memcpy(line, spectrum, size_t(line_values()) * sizeof(T));
+            along_rows_.template fours<true>(line);
+            along_rows_.inverse(line, false);
+            T* records = tile + group * kLanes<T> * kRecord<T>;
+            for (int64_t p = 0; p < panels(); ++p)
+                turn_records<false>(records + p * panel_step(), line + p * kLanes<T> * kRecord<T>);
+        }
+        for (int64_t p = 0; p < panels(); ++p) {
+            T* panel = tile + p * panel_step();
+            if constexpr (!kFoursInTurn<T>) along_columns_.template fours<true>(panel);
+            along_columns_.inverse(panel, false);
+        }
+    }
+
 private:
     int64_t rows_, columns_;
     Transform<T> along_columns_, along_rows_;

@@ -37,6 +37,37 @@ struct Layout {
     int64_t pitch, slots, phases, run, row, channel;
 };
 
+template <class T> Layout tile_layout(const Job& job, int64_t result_rows, int64_t width, const Piece& held) {
+    const Axis &rows = job.rows, &columns = job.columns;
+    Layout l;
+    l.pitch = held.rows == 1 ? rows.stride : gcd(rows.stride, rows.dilation);
+    l.slots = ((result_rows - 1) * rows.stride + (held.rows - 1) * rows.dilation) / l.pitch + 1;
+    l.phases = least(held.columns, columns.stride / gcd(columns.stride, columns.dilation));
+    l.run = round_up(width, kLanes<T>) + (held.columns - 1) * columns.dilation / columns.stride;
+    l.row = l.phases * l.run;
+    l.channel = l.slots * l.row;
+    return l;
+}
+
+// Where the pixels under each of `taps` kernel columns begin in a gathered row.
+inline void lay_column_offsets(const Job& job, const Layout& layout, int64_t taps, int64_t* offsets) {
+    for (int64_t b = 0; b < taps; ++b)
+        offsets[b] = b % layout.phases * layout.run + b * job.columns.dilation / job.columns.stride;
+}
+
+// One channel of a tile, from padded row `top` and column `left` on.
+template <class T>
+void gather_channel(const Job& job, const Gather<T>& read, const Layout& layout, const char* plane, int64_t top, int64_t left,
+                    T fill, T* pixels) {
+    const int64_t stride = job.columns.stride;
+    for (int64_t phase = 0; phase < layout.phases; ++phase) {
+        const Run run = read.run_from(left + phase * job.columns.dilation % stride, layout.run, stride);
+        T* target = pixels + phase * layout.run;
+        for (int64_t slot = 0; slot < layout.slots; ++slot, target += layout.row)
+            read.read(target, read.row(plane, top + slot * layout.pitch), run, stride, fill);
+    }
+}
+
 template <class T> class Tiling {
 public:
     explicit Tiling(const Job& job, bool sparse) : job_(job) {
@@ -76,15 +107,7 @@ public:
     int64_t channel_block() const { return one_piece ? 1 : least(kChannelBlock, job_.out_channels); }
 
     Layout layout(int64_t result_rows, int64_t width, const Piece& held) const {
-        const Axis &rows = job_.rows, &columns = job_.columns;
-        Layout l;
-        l.pitch = held.rows == 1 ? rows.stride : gcd(rows.stride, rows.dilation);
-        l.slots = ((result_rows - 1) * rows.stride + (held.rows - 1) * rows.dilation) / l.pitch + 1;
-        l.phases = least(held.columns, columns.stride / gcd(columns.stride, columns.dilation));
-        l.run = round_up(width, L) + (held.columns - 1) * columns.dilation / columns.stride;
-        l.row = l.phases * l.run;
-        l.channel = l.slots * l.row;
-        return l;
+        return tile_layout<T>(job_, result_rows, width, held);
     }
 
 private:

@@ -10,14 +10,14 @@ namespace {
 template <class T> constexpr int kPiece = 16 / int(sizeof(T));             // values of a piece: W
 template <class T> constexpr int kPieces = kLanes<T> / kPiece<T>;          // pieces of a vector
 
-template <class T> struct PieceOf {
+template <class T> struct SixteenBytesOf {
     typedef T type __attribute__((vector_size(16)));
     typedef T unaligned __attribute__((vector_size(16), aligned(alignof(T)), may_alias));
 };
-template <class T> using Piece = typename PieceOf<T>::type;
+template <class T> using SixteenBytes = typename SixteenBytesOf<T>::type;
 
-template <class T> inline __attribute__((always_inline)) Piece<T> load_piece(const T* source) {
-    return Piece<T>(*reinterpret_cast<const typename PieceOf<T>::unaligned*>(source));
+template <class T> inline __attribute__((always_inline)) SixteenBytes<T> load_piece(const T* source) {
+    return SixteenBytes<T>(*reinterpret_cast<const typename SixteenBytesOf<T>::unaligned*>(source));
 }
 
 // The pieces at source, source + step, ... as one vector.
@@ -25,12 +25,12 @@ template <class T> inline __attribute__((always_inline)) Vector<T> join(const T*
     if constexpr (kPieces<T> == 1) {
         return load(source);
     } else if constexpr (kPieces<T> == 2) {
-        const Piece<T> a = load_piece(source), b = load_piece(source + step);
+        const SixteenBytes<T> a = load_piece(source), b = load_piece(source + step);
         if constexpr (kPiece<T> == 4) return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
         else return __builtin_shufflevector(a, b, 0, 1, 2, 3);
     } else {
-        const Piece<T> a = load_piece(source), b = load_piece(source + step);
-        const Piece<T> c = load_piece(source + 2 * step), d = load_piece(source + 3 * step);
+        const SixteenBytes<T> a = load_piece(source), b = load_piece(source + step);
+        const SixteenBytes<T> c = load_piece(source + 2 * step), d = load_piece(source + 3 * step);
         if constexpr (kPiece<T> == 4) {
             const auto low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
             const auto high = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7);

@@ -22,6 +22,7 @@ ROOMS = (
     ("images",),
     ("correlation",),
     ("autograd",),
+    ("adjoints",),
     ("plan",),
     ("engines",),
     ("arrays",),

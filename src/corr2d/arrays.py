@@ -29,6 +29,11 @@ def is_tensor(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
+def plain(value: Any) -> Any:
+    """Give a tensor without its part in any gradient, and any other value as it is."""
+    return value.detach() if is_tensor(value) else value
+
+
 def as_array(argument: str, value: Any) -> tuple[npt.NDArray[Any], str]:
     """View `value` as a NumPy array and name its dtype."""
     if type(value) is not np.ndarray:
@@ -91,7 +96,7 @@ def _view_of_tensor(argument: str, tensor: Any) -> tuple[npt.NDArray[Any], str]:
     if tensor.requires_grad and torch.is_grad_enabled():
         refuse(
             argument,
-            "without requires_grad, because gradients are not implemented yet",
+            "without requires_grad where the result has no gradient (an `out`, integers, a NumPy image)",
             describe(tensor),
             "Call within torch.no_grad(), or pass tensor.detach().",
         )
@@ -105,6 +110,20 @@ def _view_of_tensor(argument: str, tensor: Any) -> tuple[npt.NDArray[Any], str]:
             argument, "a tensor of a dtype that NumPy knows", describe(tensor), "Convert it first.", TypeError
         )
     return array, _NUMPY_NAMES.get(array.dtype) or _refuse_dtype(argument, array)
+
+
+def beside(argument: str, value: Any, tensor: Any) -> Any:
+    """Give an array, a list or a tensor as a tensor on the device of another."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        if value.device != tensor.device:
+            remedy = f"Move it with .to({str(tensor.device)!r})."
+            refuse(argument, f"on the image's device, {tensor.device}", f"a tensor on {value.device}", remedy)
+        return value
+    array = np.ascontiguousarray(as_array(argument, value)[0])
+    shaped = array.astype(array.dtype.newbyteorder("="), copy=True).reshape(np.shape(value))
+    return torch.from_numpy(shaped).to(tensor.device)
 
 
 def requested_dtype(dtype: Any) -> str | None:

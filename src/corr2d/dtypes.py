@@ -31,6 +31,8 @@ COMPLEX_OF = {"float32": "complex64", "float64": "complex128"}
 # machine.
 EXACT_LIMITS = {"float32": 2**24, "int32": 2**31 - 1, "float64": 2**53, "int64": 2**63 - 1}
 
+LARGEST = {name: float(np.finfo(name).max) for name in ("float32", "float64")}
+
 # Up to this many values Python's own arithmetic beats array operations several times; most kernels are that
 # small.
 _SMALL = 64

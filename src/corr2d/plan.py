@@ -106,7 +106,7 @@ def make_plan(spec: Spec, shape: tuple[int, ...], engine: str | None) -> Plan:
     if not able:
         told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         refuse("the call", "one that some engine supports", told, kind=NoEngineError)
-    threads = {name: _worth(engines[name].cost(spec, 1)) for name in able}
+    threads = {name: threads_worth(engines[name].cost(spec, 1)) for name in able}
     costs = {name: engines[name].cost(spec, threads[name]) for name in able}
     name = engine or min(costs, key=lambda candidate: costs[candidate])
     rejected = {
@@ -136,7 +136,7 @@ def make_plan(spec: Spec, shape: tuple[int, ...], engine: str | None) -> Plan:
     )
 
 
-def _worth(seconds: float) -> int:
+def threads_worth(seconds: float) -> int:
     """Give the number of threads that so much work is worth."""
     return max(1, min(get_num_threads(), int(seconds / SECONDS_PER_THREAD)))
 

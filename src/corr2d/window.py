@@ -149,8 +149,8 @@ def resolve_window(
     """
     strides = whole_pair("stride", stride, minimum=1)
     dilations = whole_pair("dilation", dilation, minimum=1)
-    borders = _border_pair(border)
-    paddings = _resolve_padding(kernel, dilations, padding, anchor, flipped)
+    borders = border_pair(border)
+    paddings = resolve_padding(kernel, dilations, padding, anchor, flipped)
     rows, columns = (
         _axis(image[n], kernel[n], strides[n], dilations[n], paddings[n], borders[n]) for n in (0, 1)
     )
@@ -207,7 +207,8 @@ def _whole(argument: str, value: Any, rule: str, minimum: int, remedy: str = "")
     return number
 
 
-def _border_pair(border: Any) -> tuple[str, str]:
+def border_pair(border: Any) -> tuple[str, str]:
+    """Read one rule, or a (y, x) pair of rules."""
     names = _pair_or_both(border)
     if len(names) != 2:
         refuse("border", "one rule or a (y, x) pair of rules", describe(border))
@@ -223,7 +224,7 @@ def _border_pair(border: Any) -> tuple[str, str]:
     return names[0], names[1]
 
 
-def _resolve_padding(
+def resolve_padding(
     kernel: tuple[int, int], dilation: tuple[int, int], padding: Any, anchor: Any, flipped: bool
 ) -> list[tuple[int, int]]:
     """Give (before, after) for each axis."""

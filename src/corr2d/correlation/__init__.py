@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from corr2d.arrays import plain
 from corr2d.correlation.call import prepare, run
 from corr2d.errors import Refused, door
 from corr2d.plan import Plan
@@ -216,4 +217,4 @@ def explain(
     ((480, 640), 'float32', 'float32')
     """
     options = (padding, border, fill, stride, dilation, anchor, groups, channel_axis, dtype, engine)
-    return prepare(image, kernel, False, options, bias, out)[0].plan
+    return prepare(*map(plain, (image, kernel)), False, options, plain(bias), out)[0].plan

@@ -35,6 +35,17 @@ from corr2d.dtypes import (
     resolve_types,
     weight_sum,
 )
+from corr2d.correlation.options import (
+    Options,
+    channel_counts,
+    channels_last_but_two,
+    check_bias,
+    check_operands,
+    read_fill,
+    read_number,
+    whole_value,
+)
+from corr2d.correlation.tensors import run_tensors
 from corr2d.engines import Spec
 from corr2d.errors import describe, refuse
 from corr2d.plan import Kept, Plan, calls, kinds, large_calls, make_plan
@@ -50,21 +61,6 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
 # Kernels of more bytes are kept for the last few calls only.
 LARGE_KERNEL = 2**15
-
-
-class Options(NamedTuple):
-    """The options of a call as the caller gave them; the door's signature holds the defaults."""
-
-    padding: Any
-    border: Any
-    fill: Any
-    stride: Any
-    dilation: Any
-    anchor: Any
-    groups: Any
-    channel_axis: Any
-    dtype: Any
-    engine: Any
 
 
 _DTYPE = Options._fields.index("dtype")
@@ -84,6 +80,10 @@ class Kind:
 
 def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: Any, out: Any) -> Any:
     """Resolve and run one call."""
+    if type(image) is not np.ndarray and is_tensor(image):
+        result = run_tensors(image, kernel, flipped, Options(*options), bias, out)
+        if result is not None:
+            return result
     kind, pixels, weights, offsets, given = prepare(image, kernel, flipped, options, bias, out)
     plan = kind.plan
     # A refused call must have written nothing, so what might be refused for its values is computed aside.
@@ -171,7 +171,7 @@ def _prepare_new(
         bound, by_range = _bound(pixels, image_dtype, given_taps, offsets, Options(*options))
     tensor = image is not pixels and is_tensor(image)
     swapped = out is not None and isinstance(out, np.ndarray) and not out.dtype.isnative
-    _check_operands(pixels, given_taps)
+    check_operands(pixels, given_taps)
     types = resolve_types(image_dtype, kernel_dtype, requested_dtype(options[_DTYPE]), bound)
     taps = given_taps[..., ::-1, ::-1] if flipped else given_taps
     weights = weigh(cast_weights(taps, types), types.exact)
@@ -194,7 +194,7 @@ def _prepare_new(
         kind = _resolve(request)
         kinds.keep(key, kind)
     if offsets is not None:
-        _check_bias(offsets, kind)
+        check_bias(offsets, kind.out_channels, kind.types)
     given = None
     if out is not None:
         given = given_result(out, kind.plan.shape, kind.plan.dtype, tensor, pixels, given_taps, offsets)
@@ -253,10 +253,10 @@ class Request(NamedTuple):
 
 def _resolve(request: Request) -> Kind:
     image, kernel_shape, types, options = request.image, request.kernel_shape, request.types, request.options
-    shape, channel_axis = _channels_last_but_two(image.shape, options.channel_axis)
+    shape, channel_axis = channels_last_but_two(image.shape, options.channel_axis)
     if 0 in shape[-2:]:
         refuse("image", "of at least one pixel", f"H, W = {shape[-2:]} (shape {image.shape})")
-    groups, channels, out_channels = _channel_counts(shape, kernel_shape, options)
+    groups, channels, out_channels = channel_counts(shape, kernel_shape, options)
     rows, columns = resolve_window(
         (shape[-2], shape[-1]),
         (kernel_shape[-2], kernel_shape[-1]),
@@ -274,7 +274,7 @@ def _resolve(request: Request) -> Kind:
         without = result_shape[:-3] + result_shape[-2:]
         result_shape = (*without[:channel_axis], result_shape[-3], *without[channel_axis:])
     check_memory(result_shape, types.result, rows.padded + columns.padded, request.allocate)
-    fill = _fill(options.fill, types)
+    fill = read_fill(options.fill, types)
     spec = Spec(
         rows=rows,
         columns=columns,
@@ -288,6 +288,7 @@ def _resolve(request: Request) -> Kind:
         image_swapped=not image.dtype.isnative,
         out_swapped=request.swapped,
         traits=request.weights.traits,
+        tensor=request.tensor,
     )
     return Kind(
         make_plan(spec, result_shape, options.engine),
@@ -299,130 +300,20 @@ def _resolve(request: Request) -> Kind:
     )
 
 
-def _check_operands(image: Array, kernel: Array) -> None:
-    if kernel.ndim not in (2, 4) or kernel.size == 0:
-        refuse(
-            "kernel",
-            "of shape (kh, kw) or (C_out, C_in/groups, kh, kw), with at least one element",
-            f"shape {kernel.shape}, dtype {kernel.dtype}",
-            "A 1-D kernel is written [[a, b, c]] along x, [[a], [b], [c]] along y.",
-        )
-    if image.ndim < (2 if kernel.ndim == 2 else 3):
-        wanted = "(..., H, W)" if kernel.ndim == 2 else "(..., C_in, H, W)"
-        remedy = "Give the image the axes it lacks, as with image[None]."
-        refuse("image", f"of shape {wanted}", f"shape {image.shape}, dtype {image.dtype}", remedy)
-
-
-def _channels_last_but_two(shape: tuple[int, ...], channel_axis: Any) -> tuple[tuple[int, ...], int | None]:
-    """Give the shape with the channels before the last two axes, and where they were (None: there)."""
-    if channel_axis is None:
-        return shape, None
-    rule = f"None or an axis of the image, from {-len(shape)} to {len(shape) - 1}"
-    if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
-        refuse("channel_axis", rule, describe(channel_axis), kind=TypeError)
-    axis = int(channel_axis)
-    if len(shape) < 3 or not -len(shape) <= axis < len(shape):
-        refuse(
-            "channel_axis",
-            rule,
-            f"{axis} for an image of shape {shape}",
-            "A single plane has no channel axis.",
-        )
-    axis %= len(shape)
-    others = shape[:axis] + shape[axis + 1 :]
-    moved = (*others[:-2], shape[axis], *others[-2:])
-    return moved, None if axis == len(shape) - 3 else axis
-
-
-def _channel_counts(
-    shape: tuple[int, ...], kernel: tuple[int, ...], options: Options
-) -> tuple[int, int, int]:
-    """Give (groups, image channels per group, result channels per group)."""
-    groups = options.groups
-    if isinstance(groups, bool) or not hasattr(groups, "__index__"):
-        refuse("groups", "an int of at least 1", describe(groups), kind=TypeError)
-    groups = int(groups)
-    if groups < 1:
-        refuse("groups", "an int of at least 1", str(groups))
-    if len(kernel) == 2:
-        if groups != 1:
-            refuse(
-                "groups",
-                "1 for a 2-D kernel",
-                str(groups),
-                "A 2-D kernel filters every channel alone already.",
-            )
-        return 1, 1, 1
-    if kernel[0] % groups:
-        refuse("groups", "a divisor of the kernel's C_out", f"{groups} for a kernel of shape {kernel}")
-    if shape[-3] != kernel[1] * groups:
-        refuse(
-            "image",
-            f"of {kernel[1] * groups} channels ({kernel[1]} per group, {groups} groups)",
-            f"{shape[-3]} channels (shape {shape} with the channels before the last two axes)",
-            "Name the axis with channel_axis if the channels are elsewhere.",
-        )
-    return groups, kernel[1], kernel[0] // groups
-
-
-def _fill(fill: Any, types: Types) -> Any:
-    """Read the fill value as an exact Python number of the image's kind."""
-    value = _number(fill)
-    if isinstance(value, complex) and types.image not in COMPLEX:
-        refuse("fill", "real for a real image", describe(value), kind=TypeError)
-    if types.exact:
-        return _whole_value("fill", value)
-    target = COMPLEX_OF[types.sum] if types.image in COMPLEX else types.sum
-    try:
-        wide = np.asarray(value, "complex128" if isinstance(value, complex) else "float64")
-        cast_finite("fill", wide, np.dtype(target))
-    except OverflowError:
-        refuse("fill", "a number that float64 holds", describe(value))
-    return value
-
-
-def _number(fill: Any) -> Any:
-    if getattr(fill, "ndim", None) == 0 and hasattr(fill, "item"):
-        fill = fill.item()
-    if not isinstance(fill, (bool, int, float, complex)):
-        refuse("fill", "one number", describe(fill), kind=TypeError)
-    return fill
-
-
-def _whole_value(argument: str, value: Any) -> int:
-    if value != value or value in (float("inf"), float("-inf")) or value != int(value):
-        refuse(
-            argument,
-            "a whole number for an exact integer result",
-            describe(value),
-            "Use a floating kernel to get a floating result.",
-        )
-    return int(value)
-
-
 def _bound(
     image: Array, image_dtype: str, kernel: Array, bias: Array | None, options: Options
 ) -> tuple[int, bool]:
     """Bound what an exact call may sum up to; tell whether the image's own range had to be looked at."""
-    _check_operands(image, kernel)
+    check_operands(image, kernel)
     names = options.border if isinstance(options.border, (tuple, list)) else [options.border]
     reaches_fill = "constant" in names and not (
         isinstance(options.padding, str) and options.padding == "valid"
     )
-    fill = _whole_value("fill", _number(options.fill)) if reaches_fill else 0
+    fill = whole_value("fill", read_number(options.fill)) if reaches_fill else 0
     offset = 0
     if bias is not None and bias.size:
         if bias.dtype.kind == "c":
             refuse("bias", "real for a real result", describe(bias), kind=TypeError)
-        offset = max(abs(_whole_value("bias", value)) for value in bias.ravel().tolist())
+        offset = max(abs(whole_value("bias", value)) for value in bias.ravel().tolist())
     limit = exact_limit(image_dtype, requested_dtype(options.dtype))
     return exact_bound(weight_sum(kernel), image_dtype, fill, offset, limit, image)
-
-
-def _check_bias(bias: Array, kind: Kind) -> None:
-    allowed = [()] if kind.out_channels is None else [(), (kind.out_channels,)]
-    if bias.shape not in allowed:
-        rule = "one number" if kind.out_channels is None else f"one number or of shape ({kind.out_channels},)"
-        refuse("bias", rule, describe(bias), "One value is added to each result channel.")
-    if bias.dtype.kind == "c" and kind.types.result not in COMPLEX:
-        refuse("bias", "real for a real result", describe(bias), kind=TypeError)

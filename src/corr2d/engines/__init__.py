@@ -46,6 +46,7 @@ class Spec:
     image_swapped: bool  # byte order is not the machine's
     out_swapped: bool
     traits: Traits
+    tensor: bool = False  # image and result are torch's
 
     @property
     def planes(self) -> int:

@@ -118,8 +118,8 @@ def _tile(spec: Spec) -> tuple[int, int] | None:
     """Choose the size of tile whose transforms are estimated to take least time."""
     seconds = constants("fft")
     best, least = None, math.inf
-    for rows in _lengths(spec.rows):
-        for columns in _lengths(spec.columns):
+    for rows in lengths(spec.rows):
+        for columns in lengths(spec.columns):
             if rows * columns > LARGEST_TILE:
                 break
             work = _work(spec, (rows, columns), 1)
@@ -129,7 +129,7 @@ def _tile(spec: Spec) -> tuple[int, int] | None:
     return best
 
 
-def _lengths(axis: Axis) -> list[int]:
+def lengths(axis: Axis) -> list[int]:
     """List the sizes that hold a window, up to the first that holds the whole continued image."""
     enough = next((size for size in SIZES if size >= axis.padded), SIZES[-1])
     return [size for size in SIZES if axis.span <= size <= enough]

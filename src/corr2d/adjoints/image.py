@@ -1,0 +1,195 @@
+"""The adjoint in the image: the operator again, on the gradient, with the borders folded back.
+
+What a padded pixel P gives to result i through tap a, where P = i * stride + a * dilation, it gets back. For
+one residue of P modulo the stride that is a correlation of the gradient with every so-manieth tap, flipped: with
+a stride of 1 there is one such phase. Pixels past the edge then give what they got to the pixels that the index
+maps name; only those strips are ever held apart.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from corr2d.adjoints.resolved import Geometry, correlate, plan_call
+from corr2d.dtypes import COMPLEX, Types, resolve_types
+from corr2d.weights import Traits
+from corr2d.window import Axis
+
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+_HALF = ("float16", "bfloat16")
+
+
+def image_adjoint(gradient: Array, dtype: str, kernel: Array, geometry: Geometry, out: Array) -> None:
+    """Write the adjoint of the correlation in its image to `out`.
+
+    ``out[p] = sum of K[a] * G[i] over all i and a whose padded pixel i*s + a*d - before is p or continues p``
+
+    Parameters
+    ----------
+    gradient : array, shape (N, groups * O, H', W')
+        Of `dtype`, which names what NumPy has no name for (bfloat16 as uint16).
+    kernel : array, shape (groups * O, C, kh, kw)
+        Floating or complex.
+    out : array, shape (N, groups * C, H, W)
+        Of the gradient's dtype, or the complex one of its precision where the kernel is complex.
+    """
+    turned = _turned(kernel, geometry.groups)
+    kernel_dtype = "complex128" if kernel.dtype.kind == "c" else "float64"
+    types = resolve_types(dtype, kernel_dtype, None, None)
+    rows, columns = geometry.rows, geometry.columns
+    inside = (
+        _Part(rows.before, rows.before + rows.image),
+        _Part(columns.before, columns.before + columns.image),
+    )
+    rims = _rims(rows), _rims(columns)
+    if not any(rims):
+        _correlate_part(gradient, types, turned, geometry, *inside, out)
+        return
+    # Strips are added to what lies inside: for 16 bits in the type of the sum, so as to round once.
+    half = dtype in _HALF and types.result not in COMPLEX
+    sums = np.empty(out.shape, types.sum) if half else out
+    if half:
+        types = resolve_types(dtype, kernel_dtype, types.sum, None)
+
+    def part(over_rows: _Part, over_columns: _Part) -> Array:
+        shape = (*out.shape[:2], over_rows.stop - over_rows.start, over_columns.stop - over_columns.start)
+        strip = np.empty(shape, sums.dtype)
+        _correlate_part(gradient, types, turned, geometry, over_rows, over_columns, strip)
+        return strip
+
+    _correlate_part(gradient, types, turned, geometry, *inside, sums)
+    row_sources, column_sources = rows.sources(), columns.sources()
+    for rim in rims[1]:
+        _fold(part(inside[0], rim), column_sources[rim.start : rim.stop], sums, -1)
+    for rim in rims[0]:
+        strip = part(rim, inside[1])
+        for corner in rims[1]:
+            _fold(part(rim, corner), column_sources[corner.start : corner.stop], strip, -1)
+        _fold(strip, row_sources[rim.start : rim.stop], sums, -2)
+    if half:
+        _narrow(sums, dtype, out)
+
+
+class _Part(NamedTuple):
+    """Positions [start, stop) of a continued axis."""
+
+    start: int
+    stop: int
+
+
+def _rims(axis: Axis) -> list[_Part]:
+    """List what lies past the edges and continues the image; a fill value hands nothing back."""
+    if axis.border == "constant":
+        return []
+    end = axis.before + axis.image
+    return [part for part in (_Part(0, axis.before), _Part(end, axis.padded)) if part.start < part.stop]
+
+
+def _fold(strip: Array, sources: Any, target: Array, axis: int) -> None:
+    """Add each line of the strip to the line of the target that it continues."""
+    strips, lines = np.moveaxis(strip, axis, 0), np.moveaxis(target, axis, 0)
+    for line, source in zip(strips, sources.tolist(), strict=True):
+        lines[source] += line
+
+
+def _narrow(sums: Array, dtype: str, out: Array) -> None:
+    """Round to 16 bits, by the operator with a kernel of 1, which knows bfloat16."""
+    shape = (sums.shape[0] * sums.shape[1], 1, *sums.shape[2:])
+    rows, columns = (Axis(length, 1, 1, 1, 0, 0, "constant") for length in sums.shape[2:])
+    types = resolve_types("float32", "float32", dtype, None)
+    one = np.ones((1, 1, 1, 1), np.float32)
+    narrow = np.empty(shape, out.dtype)
+    correlate(sums.reshape(shape), one, Geometry(rows, columns, 1), types, narrow)
+    out[...] = narrow.reshape(out.shape)
+
+
+def _turned(kernel: Array, groups: int) -> Array:
+    """Flip the kernel and exchange its channels: (groups * C, O, kh, kw)."""
+    by_group = kernel.reshape(groups, -1, *kernel.shape[1:]).swapaxes(1, 2)
+    return np.ascontiguousarray(by_group[..., ::-1, ::-1]).reshape(
+        groups * kernel.shape[1], -1, *kernel.shape[2:]
+    )
+
+
+class _Phase(NamedTuple):
+    """Positions of one residue modulo the stride: every `step`-th from `first` on, by the taps that reach them."""
+
+    first: int
+    step: int
+    taps: slice  # of the flipped kernel
+    rows: slice  # of the gradient
+    axis: Axis
+
+
+def _phases(axis: Axis, part: _Part) -> list[_Phase]:
+    """Split a part of the continued axis by residue; phases that nothing reaches have no axis and are left out.
+
+    Of the taps a, those with a * dilation = residue (mod stride) lie `leap` apart and reach results `gap` apart.
+    """
+    common = math.gcd(axis.stride, axis.dilation)
+    leap, gap = axis.stride // common, axis.dilation // common
+    found = []
+    for offset in range(min(axis.stride, part.stop - part.start)):
+        position = part.start + offset
+        first = next(
+            (a for a in range(min(leap, axis.taps)) if (position - a * axis.dilation) % axis.stride == 0),
+            None,
+        )
+        if first is None:
+            continue
+        count = (axis.taps - 1 - first) // leap + 1
+        # The result that sees `position` through the last of these taps, which comes first in the flipped kernel.
+        start = (position - (first + (count - 1) * leap) * axis.dilation) // axis.stride
+        results = (part.stop - 1 - position) // axis.stride + 1
+        stop = start + (count - 1) * gap + results
+        low, high = max(start, 0), min(stop, axis.result)
+        if low >= high:
+            continue
+        last = axis.taps - 1 - (first + (count - 1) * leap)
+        seen = Axis(high - low, count, 1, gap if count > 1 else 1, low - start, stop - high, "constant")
+        found.append(
+            _Phase(offset, axis.stride, slice(last, axis.taps - first, leap), slice(low, high), seen)
+        )
+    return found
+
+
+def _correlate_part(
+    gradient: Array, types: Types, turned: Array, geometry: Geometry, rows: _Part, columns: _Part, out: Array
+) -> None:
+    """Write what the padded pixels of rows x columns get back."""
+    down, across = _phases(geometry.rows, rows), _phases(geometry.columns, columns)
+    residues = min(geometry.rows.stride, rows.stop - rows.start)
+    residues *= min(geometry.columns.stride, columns.stop - columns.start)
+    if len(down) * len(across) < residues:
+        out[...] = 0
+    for y in down:
+        for x in across:
+            correlate(
+                gradient[:, :, y.rows, x.rows],
+                turned[:, :, y.taps, x.taps],
+                Geometry(y.axis, x.axis, geometry.groups),
+                types,
+                out[:, :, y.first :: y.step, x.first :: x.step],
+            )
+
+
+def image_seconds(image: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, types: Types) -> float:
+    """Estimate what the adjoint takes: its phases inside the image; the strips outside are small."""
+    rows, columns, groups = geometry.rows, geometry.columns, geometry.groups
+    turned = (groups * kernel[1], kernel[0] // groups)
+    seconds = 0.0
+    for y in _phases(rows, _Part(rows.before, rows.before + rows.image)):
+        for x in _phases(columns, _Part(columns.before, columns.before + columns.image)):
+            seen = (image[0], kernel[0], y.axis.image, x.axis.image)
+            taps = (*turned, y.axis.taps, x.axis.taps)
+            nonzero = math.prod(taps)
+            traits = Traits(nonzero=nonzero, tame=kernel[1] == kernel[0] // groups == 1)
+            seconds += plan_call(seen, taps, traits, Geometry(y.axis, x.axis, groups), types).seconds
+    return seconds

@@ -1,0 +1,201 @@
+"""The adjoint in the kernel: for every tap, the products of pixel and gradient summed over all windows.
+
+Tap by tap, or for large kernels by the spectra of tiles (native/lag_products.h, lag_spectra.cc).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from corr2d.adjoints.resolved import Geometry
+from corr2d.dtypes import COMPLEX, COMPONENT, Types, itemsize
+from corr2d.engines import Spec, constants
+from corr2d.engines._core import native_call
+from corr2d.engines.fft import LARGEST_TILE, lengths
+from corr2d.plan import kinds, threads_worth
+from corr2d.weights import Traits
+
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+
+def kernel_adjoint(
+    gradient: Array,
+    gradient_dtype: str,
+    image: Array,
+    image_dtype: str,
+    geometry: Geometry,
+    *,
+    fill: complex = 0,
+    sums: str | None = None,
+) -> Array:
+    """Give the adjoint of the correlation in its kernel.
+
+    ``result[o, c, a, b] = sum over n, i, j of G[n, o, i, j] * X~[n, c, i*sy + a*dy - top, j*sx + b*dx - left]``
+
+    Products are summed in vectors of `sums` over a tile of at most 64 x 256 windows, and from tile to tile in
+    float64, in an order that does not depend on the threads. NaN and infinity reach the taps that see them.
+
+    Parameters
+    ----------
+    gradient : array, shape (N, groups * O, H', W')
+    image : array, shape (N, groups * C, H, W)
+        Each of the dtype named beside it, which names what NumPy has no name for (bfloat16 as uint16).
+    geometry : Geometry
+        Of the correlation.
+    fill : number
+        The value past the edges of a constant border.
+    sums : {"float32", "float64"}, optional
+        By default the wider of what the two are summed in.
+
+    Returns
+    -------
+    array, shape (groups * O, C, kh, kw)
+        float64, or complex128 if one of the two is complex.
+    """
+    if sums is None:
+        sums = _sum_dtype(gradient_dtype, image_dtype)
+    shape = _kernel_shape(gradient.shape, image.shape, geometry)
+    if gradient_dtype not in COMPLEX and image_dtype not in COMPLEX:
+        return _real(gradient, gradient_dtype, image, image_dtype, geometry, complex(fill).real, sums, shape)
+    result = np.zeros(shape, np.complex128)
+    for factor, values, values_dtype in _parts(gradient, gradient_dtype):
+        for other, pixels, pixels_dtype in _parts(image, image_dtype):
+            part = complex(fill).imag if other == 1j else complex(fill).real
+            result += (
+                factor
+                * other
+                * _real(values, values_dtype, pixels, pixels_dtype, geometry, part, sums, shape)
+            )
+    return result
+
+
+def _parts(array: Array, dtype: str) -> list[tuple[complex, Array, str]]:
+    if dtype not in COMPLEX:
+        return [(1, array, dtype)]
+    return [(1, array.real, COMPONENT[dtype]), (1j, array.imag, COMPONENT[dtype])]
+
+
+def _sum_dtype(*dtypes: str) -> str:
+    wide = ("float64", "complex128", "uint32", "int32", "uint64", "int64")
+    return "float64" if any(dtype in wide for dtype in dtypes) else "float32"
+
+
+def _kernel_shape(gradient: tuple[int, ...], image: tuple[int, ...], geometry: Geometry) -> tuple[int, ...]:
+    return gradient[1], image[1] // geometry.groups, geometry.rows.taps, geometry.columns.taps
+
+
+def _real(
+    gradient: Array,
+    gradient_dtype: str,
+    image: Array,
+    image_dtype: str,
+    geometry: Geometry,
+    fill: float,
+    sums: str,
+    shape: tuple[int, ...],
+) -> Array:
+    result = np.zeros(shape)
+    if gradient.shape[0] == 0:
+        return result
+    key = ("lags", gradient.shape, gradient_dtype, image.shape, image_dtype, geometry, fill, sums)
+    found = kinds.get(key)
+    if found is None:
+        types = Types(image_dtype, sums, sums, gradient_dtype, exact=False)
+        spec = _spec(image.shape, shape, geometry, types, fill)
+        way = _choose(spec)
+        algorithm = "direct" if way.tile is None else "fft"
+        call = native_call(spec, algorithm, fill, sum_dtype=sums, shape=way.tile or (0, 0))
+        found = call, way.threads
+        kinds.keep(key, found)
+    call, threads = found
+    call.lag_products(image, gradient, result, threads)
+    return result
+
+
+def _spec(
+    image: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, types: Types, fill: complex
+) -> Spec:
+    return Spec(
+        rows=geometry.rows,
+        columns=geometry.columns,
+        types=types,
+        fill=fill,
+        batch=image[:1],
+        channelled=True,
+        groups=geometry.groups,
+        channels=kernel[1],
+        out_channels=kernel[0] // geometry.groups,
+        image_swapped=False,
+        out_swapped=False,
+        traits=Traits(),
+    )
+
+
+class _Way(NamedTuple):
+    seconds: float
+    threads: int
+    tile: tuple[int, int] | None  # None: tap by tap
+
+
+def kernel_seconds(
+    image: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, types: Types
+) -> float:
+    """Estimate what `kernel_adjoint` will take."""
+    return _choose(_spec(image, kernel, geometry, types, 0)).seconds
+
+
+def _choose(spec: Spec) -> _Way:
+    """Choose the cheapest way, and the threads its work is worth."""
+    tiles: list[tuple[int, int] | None] = [None]
+    if (spec.rows.stride, spec.columns.stride) == (1, 1):
+        tiles += [
+            (rows, columns)
+            for rows in lengths(spec.rows)
+            for columns in lengths(spec.columns)
+            if rows * columns <= LARGEST_TILE
+        ]
+    ways = []
+    for tile in tiles:
+        threads = threads_worth(_seconds(spec, tile, 1))
+        ways.append(_Way(_seconds(spec, tile, threads), threads, tile))
+    return min(ways, key=lambda way: way.seconds)
+
+
+def _seconds(spec: Spec, tile: tuple[int, int] | None, threads: int) -> float:
+    work = _direct_work(spec, threads) if tile is None else _tile_work(spec, tile, threads)
+    seconds = constants("lag_products")
+    return sum(seconds[name] * amount for name, amount in work.items())
+
+
+def _direct_work(spec: Spec, threads: int) -> dict[str, float]:
+    """Count products, and the values gathered: both images, the second again for every fourth channel."""
+    again = math.ceil(spec.out_channels / 4)
+    return {
+        "call": 1.0,
+        f"product_{spec.types.sum}": spec.results * spec.terms / threads,
+        "value": (spec.results + again * spec.pixels) / threads,
+        "tap": spec.results * spec.terms / max(1, min(spec.columns.result, 256)) / threads,
+    }
+
+
+@functools.lru_cache(maxsize=4096)
+def _tile_work(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, float]:
+    """Count the points of the transforms, two for each pair of tiles and pair of channels."""
+    points, tiles = tile[0] * tile[1], 1
+    for axis, size in zip((spec.rows, spec.columns), tile, strict=True):
+        tiles *= math.ceil(axis.result / (size - axis.span + 1))
+    pairs = spec.groups * spec.channels * spec.out_channels * (math.ceil(spec.planes * tiles / 2) + 0.5)
+    far = "far_" if 2 * points * itemsize(spec.types.sum) > 2**19 else ""
+    rounds = math.ceil(pairs / threads)
+    return {
+        "call": 1.0,
+        f"{far}point_{spec.types.sum}": float(rounds * points),
+        f"step_{spec.types.sum}": rounds * points * math.log2(points),
+    }

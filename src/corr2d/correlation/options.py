@@ -1,0 +1,141 @@
+"""What the options of a call mean, beside the window's: shapes, channels, fill and bias."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from corr2d.dtypes import COMPLEX, LARGEST, Types
+from corr2d.errors import describe, refuse
+
+
+class Options(NamedTuple):
+    """The options of a call as the caller gave them; the door's signature holds the defaults."""
+
+    padding: Any
+    border: Any
+    fill: Any
+    stride: Any
+    dilation: Any
+    anchor: Any
+    groups: Any
+    channel_axis: Any
+    dtype: Any
+    engine: Any
+
+
+def check_operands(image: Any, kernel: Any) -> None:
+    """Check the shapes of two arrays or tensors."""
+    if kernel.ndim not in (2, 4) or 0 in kernel.shape:
+        refuse(
+            "kernel",
+            "of shape (kh, kw) or (C_out, C_in/groups, kh, kw), with at least one element",
+            f"shape {tuple(kernel.shape)}, dtype {kernel.dtype}",
+            "A 1-D kernel is written [[a, b, c]] along x, [[a], [b], [c]] along y.",
+        )
+    if image.ndim < (2 if kernel.ndim == 2 else 3):
+        wanted = "(..., H, W)" if kernel.ndim == 2 else "(..., C_in, H, W)"
+        remedy = "Give the image the axes it lacks, as with image[None]."
+        refuse("image", f"of shape {wanted}", f"shape {tuple(image.shape)}, dtype {image.dtype}", remedy)
+
+
+def channels_last_but_two(shape: tuple[int, ...], channel_axis: Any) -> tuple[tuple[int, ...], int | None]:
+    """Give the shape with the channels before the last two axes, and where they were (None: there)."""
+    if channel_axis is None:
+        return shape, None
+    rule = f"None or an axis of the image, from {-len(shape)} to {len(shape) - 1}"
+    if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
+        refuse("channel_axis", rule, describe(channel_axis), kind=TypeError)
+    axis = int(channel_axis)
+    if len(shape) < 3 or not -len(shape) <= axis < len(shape):
+        refuse(
+            "channel_axis",
+            rule,
+            f"{axis} for an image of shape {shape}",
+            "A single plane has no channel axis.",
+        )
+    axis %= len(shape)
+    others = shape[:axis] + shape[axis + 1 :]
+    moved = (*others[:-2], shape[axis], *others[-2:])
+    return moved, None if axis == len(shape) - 3 else axis
+
+
+def channel_counts(shape: tuple[int, ...], kernel: tuple[int, ...], options: Options) -> tuple[int, int, int]:
+    """Give (groups, image channels per group, result channels per group)."""
+    groups = options.groups
+    if isinstance(groups, bool) or not hasattr(groups, "__index__"):
+        refuse("groups", "an int of at least 1", describe(groups), kind=TypeError)
+    groups = int(groups)
+    if groups < 1:
+        refuse("groups", "an int of at least 1", str(groups))
+    if len(kernel) == 2:
+        if groups != 1:
+            refuse(
+                "groups",
+                "1 for a 2-D kernel",
+                str(groups),
+                "A 2-D kernel filters every channel alone already.",
+            )
+        return 1, 1, 1
+    if kernel[0] % groups:
+        refuse("groups", "a divisor of the kernel's C_out", f"{groups} for a kernel of shape {kernel}")
+    if shape[-3] != kernel[1] * groups:
+        refuse(
+            "image",
+            f"of {kernel[1] * groups} channels ({kernel[1]} per group, {groups} groups)",
+            f"{shape[-3]} channels (shape {shape} with the channels before the last two axes)",
+            "Name the axis with channel_axis if the channels are elsewhere.",
+        )
+    return groups, kernel[1], kernel[0] // groups
+
+
+def read_fill(fill: Any, types: Types) -> Any:
+    """Read the fill value as an exact Python number of the image's kind."""
+    value = read_number(fill)
+    if isinstance(value, complex) and types.image not in COMPLEX:
+        refuse("fill", "real for a real image", describe(value), kind=TypeError)
+    if types.exact:
+        return whole_value("fill", value)
+    try:
+        parts = [abs(float(part)) for part in (value.real, value.imag)]
+    except OverflowError:
+        refuse("fill", "a number that float64 holds", describe(value))
+    if any(LARGEST[types.sum] < part < math.inf for part in parts):
+        refuse(
+            "fill",
+            f"within the range of {types.sum}, the type of the sum",
+            describe(value),
+            "Scale it, or pass dtype='float64' (dtype='complex128' for complex).",
+        )
+    return value
+
+
+def read_number(fill: Any) -> Any:
+    """Read the fill value as a Python number."""
+    if getattr(fill, "ndim", None) == 0 and hasattr(fill, "item"):
+        fill = fill.item()
+    if not isinstance(fill, (bool, int, float, complex)):
+        refuse("fill", "one number", describe(fill), kind=TypeError)
+    return fill
+
+
+def whole_value(argument: str, value: Any) -> int:
+    """Read a number that an exact sum can hold."""
+    if value != value or value in (float("inf"), float("-inf")) or value != int(value):
+        refuse(
+            argument,
+            "a whole number for an exact integer result",
+            describe(value),
+            "Use a floating kernel to get a floating result.",
+        )
+    return int(value)
+
+
+def check_bias(bias: Any, out_channels: int | None, types: Types) -> None:
+    """Check a bias array or tensor: one number, or one per result channel."""
+    allowed = [()] if out_channels is None else [(), (out_channels,)]
+    if tuple(bias.shape) not in allowed:
+        rule = "one number" if out_channels is None else f"one number or of shape ({out_channels},)"
+        refuse("bias", rule, describe(bias), "One value is added to each result channel.")
+    if types.result not in COMPLEX and "complex" in str(bias.dtype):
+        refuse("bias", "real for a real result", describe(bias), kind=TypeError)
