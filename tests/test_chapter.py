@@ -6,6 +6,8 @@ from corr2d import conv2d, corr2d
 
 torch = pytest.importorskip("torch")
 
+from corr2d import Conv2D  # noqa: E402
+
 
 def test_cross_correlation():
     X = torch.tensor([[0.0, 1, 2], [3, 4, 5], [6, 7, 8]])
@@ -73,3 +75,66 @@ def test_one_by_one_kernels_mix_channels():
     X, K = torch.normal(0, 1, (3, 3, 3)), torch.normal(0, 1, (2, 3, 1, 1))
     mixed = (K.reshape(2, 3) @ X.reshape(3, 9)).reshape(2, 3, 3)
     assert torch.allclose(corr2d(X, K), mixed, atol=1e-6)
+
+
+def the_bar_and_its_edges():
+    X = torch.ones((6, 8))
+    X[:, 2:6] = 0
+    return X, corr2d(X, torch.tensor([[1.0, -1.0]]))
+
+
+# What the textbook prints, from the start kernel that its losses lead back to.
+PRINTED = """epoch 2, loss 6.422
+epoch 4, loss 1.225
+epoch 6, loss 0.266
+epoch 8, loss 0.070
+epoch 10, loss 0.022
+"""
+
+
+def test_learning_a_kernel(capsys):
+    X, Y = the_bar_and_its_edges()
+    conv2d = Conv2D((1, 2), bias=False)
+    conv2d.weight.data[:] = torch.tensor([[0.03909, 0.21345]])
+    X = X.reshape((1, 1, 6, 8))
+    Y = Y.reshape((1, 1, 6, 7))
+    lr = 3e-2
+    for i in range(10):
+        Y_hat = conv2d(X)
+        l = (Y_hat - Y) ** 2  # noqa: E741
+        conv2d.zero_grad()
+        l.sum().backward()
+        conv2d.weight.data[:] -= lr * conv2d.weight.grad
+        if (i + 1) % 2 == 0:
+            print(f"epoch {i + 1}, loss {l.sum():.3f}")
+    assert capsys.readouterr().out == PRINTED
+    learned = conv2d.weight.data.reshape((1, 2))
+    assert torch.allclose(learned, torch.tensor([[1.001, -0.974]]), rtol=0, atol=5e-4)
+
+
+def test_the_textbooks_own_layer():
+    """The class as the chapter writes it, on our operator, learns by the same steps as ours."""
+
+    class Layer(torch.nn.Module):
+        def __init__(self, kernel_size):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.rand(kernel_size))
+            self.bias = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            return corr2d(x, self.weight) + self.bias
+
+    X, Y = the_bar_and_its_edges()
+    torch.manual_seed(0)
+    written = Layer((1, 2))
+    torch.manual_seed(0)
+    ours = Conv2D((1, 2))
+    assert [parameter.shape for parameter in ours.parameters()] == [p.shape for p in written.parameters()]
+    for layer in (written, ours):
+        optimizer = torch.optim.SGD(layer.parameters(), lr=1e-2)
+        for _ in range(10):
+            optimizer.zero_grad()
+            ((layer(X) - Y) ** 2).sum().backward()
+            optimizer.step()
+    for theirs, own in zip(written.parameters(), ours.parameters(), strict=True):
+        assert torch.allclose(own, theirs, rtol=1e-5, atol=1e-6)

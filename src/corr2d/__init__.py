@@ -30,14 +30,21 @@ __all__ = [
 ]
 
 # Rooms that cost more to import than the operator; they come when they are first named.
-_ROOMS = ("images", "kernels")
+_ROOMS = ("images", "kernels", "nn")
+# What needs torch is left out of __all__: a star import must neither import torch nor fail without it.
+_WITH_TORCH = ("Conv2D", "nn")
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"corr2d.{name}")
+    if name == "Conv2D":
+        return importlib.import_module("corr2d.nn").Conv2D
     raise AttributeError(f"module 'corr2d' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    from importlib.util import find_spec
+
+    torch = find_spec("torch") is not None
+    return sorted([*__all__, *(_WITH_TORCH if torch else ()), "__version__"])

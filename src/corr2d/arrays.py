@@ -83,14 +83,7 @@ def _refuse_dtype(argument: str, value: npt.NDArray[Any]) -> NoReturn:
 def _view_of_tensor(argument: str, tensor: Any) -> tuple[npt.NDArray[Any], str]:
     import torch
 
-    if tensor.layout is not torch.strided or tensor.is_quantized:
-        refuse(
-            argument,
-            "a dense tensor",
-            describe(tensor),
-            "Call .to_dense() or .dequantize() first.",
-            TypeError,
-        )
+    check_dense(argument, tensor)
     if tensor.device.type != "cpu":
         refuse(argument, "on the CPU", f"a tensor on {tensor.device}", "Move it with .cpu().", TypeError)
     if tensor.requires_grad and torch.is_grad_enabled():
@@ -100,7 +93,9 @@ def _view_of_tensor(argument: str, tensor: Any) -> tuple[npt.NDArray[Any], str]:
             describe(tensor),
             "Call within torch.no_grad(), or pass tensor.detach().",
         )
-    plain = tensor.detach().resolve_conj().resolve_neg()
+    plain = tensor.detach()
+    if plain.is_conj() or plain.is_neg():
+        plain = plain.resolve_conj().resolve_neg()
     if plain.dtype is torch.bfloat16:
         return plain.view(torch.int16).numpy().view(np.uint16), "bfloat16"
     try:
@@ -112,6 +107,15 @@ def _view_of_tensor(argument: str, tensor: Any) -> tuple[npt.NDArray[Any], str]:
     return array, _NUMPY_NAMES.get(array.dtype) or _refuse_dtype(argument, array)
 
 
+def check_dense(argument: str, tensor: Any) -> None:
+    """Refuse a tensor whose values do not simply lie in memory."""
+    import torch
+
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        remedy = "Call .to_dense() or .dequantize() first."
+        refuse(argument, "a dense tensor", describe(tensor), remedy, TypeError)
+
+
 def beside(argument: str, value: Any, tensor: Any) -> Any:
     """Give an array, a list or a tensor as a tensor on the device of another."""
     import torch
@@ -121,9 +125,8 @@ def beside(argument: str, value: Any, tensor: Any) -> Any:
             remedy = f"Move it with .to({str(tensor.device)!r})."
             refuse(argument, f"on the image's device, {tensor.device}", f"a tensor on {value.device}", remedy)
         return value
-    array = np.ascontiguousarray(as_array(argument, value)[0])
-    shaped = array.astype(array.dtype.newbyteorder("="), copy=True).reshape(np.shape(value))
-    return torch.from_numpy(shaped).to(tensor.device)
+    array = as_array(argument, value)[0]
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), "C")).to(tensor.device)
 
 
 def requested_dtype(dtype: Any) -> str | None:

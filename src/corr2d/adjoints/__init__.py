@@ -2,10 +2,10 @@
 
 For Y = correlate(X, K), which is linear in each of X and K, and any G of Y's shape::
 
-    sum(G * Y) == sum(image_adjoint(G, K) * X) == sum(kernel_adjoint(G, X) * K)    (where fill is 0)
+    sum(G * Y) == sum(image_adjoint(G, K) * X) == sum(kernel_adjoint(G, X) * K)
 
-Images are (N, groups * C, H, W) arrays, kernels (groups * O, C, kh, kw), and a :class:`Geometry` says where the
-windows lie.
+where the fill value is 0. Images are (N, groups * C, H, W) arrays, kernels (groups * O, C, kh, kw), and a
+:class:`Geometry` says where the windows lie.
 """
 
 from corr2d.adjoints.image import image_adjoint

@@ -1,13 +1,14 @@
 """The adjoint in the image: the operator again, on the gradient, with the borders folded back.
 
-What a padded pixel P gives to result i through tap a, where P = i * stride + a * dilation, it gets back. For
-one residue of P modulo the stride that is a correlation of the gradient with every so-manieth tap, flipped: with
-a stride of 1 there is one such phase. Pixels past the edge then give what they got to the pixels that the index
-maps name; only those strips are ever held apart.
+Where P = i * stride + a * dilation, padded pixel P gave its value to result i through tap a, and gets the
+gradient of i back the same way. For one residue of P modulo the stride that is a correlation of the gradient
+with every so-manieth tap, flipped; with a stride of 1 there is one such phase. Pixels past the edge then hand
+on what they got to the pixels that the index maps name; only those strips are ever held apart.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -119,7 +120,7 @@ def _turned(kernel: Array, groups: int) -> Array:
 
 
 class _Phase(NamedTuple):
-    """Positions of one residue modulo the stride: every `step`-th from `first` on, by the taps that reach them."""
+    """Positions of one residue modulo the stride: every `step`-th from `first` on, by taps of theirs."""
 
     first: int
     step: int
@@ -128,8 +129,9 @@ class _Phase(NamedTuple):
     axis: Axis
 
 
+@functools.lru_cache(maxsize=1024)
 def _phases(axis: Axis, part: _Part) -> list[_Phase]:
-    """Split a part of the continued axis by residue; phases that nothing reaches have no axis and are left out.
+    """Split a part of the continued axis by residue; phases that nothing reaches are left out.
 
     Of the taps a, those with a * dilation = residue (mod stride) lie `leap` apart and reach results `gap` apart.
     """
@@ -145,7 +147,7 @@ def _phases(axis: Axis, part: _Part) -> list[_Phase]:
         if first is None:
             continue
         count = (axis.taps - 1 - first) // leap + 1
-        # The result that sees `position` through the last of these taps, which comes first in the flipped kernel.
+        # The result that sees `position` through the last of these taps, the flipped kernel's first.
         start = (position - (first + (count - 1) * leap) * axis.dilation) // axis.stride
         results = (part.stop - 1 - position) // axis.stride + 1
         stop = start + (count - 1) * gap + results

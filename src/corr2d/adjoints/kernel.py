@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,10 +35,11 @@ def kernel_adjoint(
     *,
     fill: complex = 0,
     sums: str | None = None,
+    tile: tuple[int, int] | EllipsisType | None = ...,
 ) -> Array:
     """Give the adjoint of the correlation in its kernel.
 
-    ``result[o, c, a, b] = sum over n, i, j of G[n, o, i, j] * X~[n, c, i*sy + a*dy - top, j*sx + b*dx - left]``
+    ``R[o, c, a, b] = sum over n, i, j of G[n, o, i, j] * X~[n, c, i*sy + a*dy - top, j*sx + b*dx - left]``
 
     Products are summed in vectors of `sums` over a tile of at most 64 x 256 windows, and from tile to tile in
     float64, in an order that does not depend on the threads. NaN and infinity reach the taps that see them.
@@ -53,6 +55,8 @@ def kernel_adjoint(
         The value past the edges of a constant border.
     sums : {"float32", "float64"}, optional
         By default the wider of what the two are summed in.
+    tile : (rows, columns) or None, optional
+        Sum by spectra of tiles of this size, or tap by tap; by default whichever is estimated to be faster.
 
     Returns
     -------
@@ -63,7 +67,9 @@ def kernel_adjoint(
         sums = _sum_dtype(gradient_dtype, image_dtype)
     shape = _kernel_shape(gradient.shape, image.shape, geometry)
     if gradient_dtype not in COMPLEX and image_dtype not in COMPLEX:
-        return _real(gradient, gradient_dtype, image, image_dtype, geometry, complex(fill).real, sums, shape)
+        return _real(
+            gradient, gradient_dtype, image, image_dtype, geometry, complex(fill).real, sums, shape, tile
+        )
     result = np.zeros(shape, np.complex128)
     for factor, values, values_dtype in _parts(gradient, gradient_dtype):
         for other, pixels, pixels_dtype in _parts(image, image_dtype):
@@ -71,7 +77,7 @@ def kernel_adjoint(
             result += (
                 factor
                 * other
-                * _real(values, values_dtype, pixels, pixels_dtype, geometry, part, sums, shape)
+                * _real(values, values_dtype, pixels, pixels_dtype, geometry, part, sums, shape, tile)
             )
     return result
 
@@ -100,16 +106,17 @@ def _real(
     fill: float,
     sums: str,
     shape: tuple[int, ...],
+    tile: tuple[int, int] | EllipsisType | None,
 ) -> Array:
     result = np.zeros(shape)
     if gradient.shape[0] == 0:
         return result
-    key = ("lags", gradient.shape, gradient_dtype, image.shape, image_dtype, geometry, fill, sums)
+    key = ("lags", gradient.shape, gradient_dtype, image.shape, image_dtype, geometry, fill, sums, tile)
     found = kinds.get(key)
     if found is None:
         types = Types(image_dtype, sums, sums, gradient_dtype, exact=False)
         spec = _spec(image.shape, shape, geometry, types, fill)
-        way = _choose(spec)
+        way = _choose(spec) if tile is ... else _way(spec, tile)
         algorithm = "direct" if way.tile is None else "fft"
         call = native_call(spec, algorithm, fill, sum_dtype=sums, shape=way.tile or (0, 0))
         found = call, way.threads
@@ -161,17 +168,22 @@ def _choose(spec: Spec) -> _Way:
             for columns in lengths(spec.columns)
             if rows * columns <= LARGEST_TILE
         ]
-    ways = []
-    for tile in tiles:
-        threads = threads_worth(_seconds(spec, tile, 1))
-        ways.append(_Way(_seconds(spec, tile, threads), threads, tile))
-    return min(ways, key=lambda way: way.seconds)
+    return min((_way(spec, tile) for tile in tiles), key=lambda way: way.seconds)
+
+
+def _way(spec: Spec, tile: tuple[int, int] | None) -> _Way:
+    threads = threads_worth(_seconds(spec, tile, 1))
+    return _Way(_seconds(spec, tile, threads), threads, tile)
 
 
 def _seconds(spec: Spec, tile: tuple[int, int] | None, threads: int) -> float:
-    work = _direct_work(spec, threads) if tile is None else _tile_work(spec, tile, threads)
     seconds = constants("lag_products")
-    return sum(seconds[name] * amount for name, amount in work.items())
+    return sum(seconds[name] * amount for name, amount in work(spec, tile, threads).items())
+
+
+def work(spec: Spec, tile: tuple[int, int] | None, threads: int) -> dict[str, float]:
+    """Count what takes time, tap by tap or by tiles."""
+    return _direct_work(spec, threads) if tile is None else _tile_work(spec, tile, threads)
 
 
 def _direct_work(spec: Spec, threads: int) -> dict[str, float]:

@@ -6,6 +6,8 @@ options that are numbers; the door brings every call to that form. Importing thi
 """
 
 from corr2d.autograd import transforms  # tells torch about the operators
-from corr2d.autograd.operators import Window, correlate
+from corr2d.autograd.calling import correlate, is_eager
+from corr2d.autograd.choice import convolve, torch_is_best
+from corr2d.autograd.window import Window
 
-__all__ = ["Window", "correlate", "transforms"]
+__all__ = ["Window", "convolve", "correlate", "is_eager", "torch_is_best", "transforms"]

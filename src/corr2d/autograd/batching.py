@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from corr2d.autograd.operators import Window, correlate, image_adjoint, kernel_adjoint
+from corr2d.autograd.calling import correlate, image_adjoint, kernel_adjoint
+from corr2d.autograd.window import Window, window_of
 
 
 def _front(tensor: Any, dimension: int | None, count: int) -> Any:
@@ -28,7 +29,7 @@ def _grouped(window: Window, count: int) -> Window:
 def correlate_mapped(info: Any, mapped: Any, image: Any, kernel: Any, bias: Any, *options: Any) -> Any:
     """Map `correlate`."""
     *numbers, dtype, engine = options
-    window, count = Window(*numbers), info.batch_size
+    window, count = window_of(numbers), info.batch_size
     if mapped[1] is None and mapped[2] is None:
         images = image.movedim(mapped[0], 0)
         result = correlate(images.flatten(0, 1), kernel, bias, window, dtype, engine)
@@ -42,7 +43,7 @@ def correlate_mapped(info: Any, mapped: Any, image: Any, kernel: Any, bias: Any,
 
 def image_adjoint_mapped(info: Any, mapped: Any, gradient: Any, kernel: Any, size: Any, *options: Any) -> Any:
     """Map `image_adjoint`."""
-    window, count = Window(*options), info.batch_size
+    window, count = window_of(options), info.batch_size
     if mapped[1] is None:
         gradients = gradient.movedim(mapped[0], 0)
         result = image_adjoint(gradients.flatten(0, 1), kernel, size, window)
@@ -54,7 +55,7 @@ def image_adjoint_mapped(info: Any, mapped: Any, gradient: Any, kernel: Any, siz
 
 def kernel_adjoint_mapped(info: Any, mapped: Any, gradient: Any, image: Any, size: Any, *options: Any) -> Any:
     """Map `kernel_adjoint`, which sums over the batch: a mapped dimension must not join it."""
-    window, count = Window(*options), info.batch_size
+    window, count = window_of(options), info.batch_size
     gradients = _into_channels(_front(gradient, mapped[0], count))
     images = _into_channels(_front(image, mapped[1], count))
     result = kernel_adjoint(gradients, images, size, _grouped(window, count))

@@ -1,14 +1,16 @@
 """Derivatives of the three operators: each is made of the others.
 
-Of y = correlate(x, k), for the gradient g of y: x gets image_adjoint(g, conj k), k gets kernel_adjoint(g, conj x);
-and so on round the triangle. The fill value stays where x itself takes part and is 0 where a gradient does.
+Of y = correlate(x, k), for the gradient g of y: x gets image_adjoint(g, conj k), k gets
+kernel_adjoint(g, conj x); and so on round the triangle. The fill value stays where x itself takes part and is
+0 where a gradient does.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from corr2d.autograd.operators import Window, correlate, image_adjoint, kernel_adjoint
+from corr2d.autograd.calling import correlate, image_adjoint, kernel_adjoint
+from corr2d.autograd.window import Window, window_of
 
 
 def _like(gradient: Any, tensor: Any) -> Any:
@@ -46,7 +48,7 @@ def correlate_context(ctx: Any, inputs: Any, output: Any) -> None:
     """Keep what the derivatives of `correlate` need."""
     image, kernel, bias, *options = inputs
     _save(ctx, image, kernel, bias)
-    ctx.window, ctx.dtype = Window(*options[:-2]), options[-2]
+    ctx.window, ctx.dtype = window_of(options[:-2]), options[-2]
     ctx.shape, ctx.result = output.shape, output.dtype
 
 
@@ -56,10 +58,10 @@ def correlate_backward(ctx: Any, gradient: Any) -> Any:
     window: Window = ctx.window
     image_gradient = kernel_gradient = bias_gradient = None
     if ctx.needs_input_grad[0]:
-        found = image_adjoint(gradient, _conjugate(kernel), list(image.shape[2:]), _unfilled(window))
+        found = image_adjoint(gradient, _conjugate(kernel), tuple(image.shape[2:]), _unfilled(window))
         image_gradient = _like(found, image)
     if ctx.needs_input_grad[1]:
-        found = kernel_adjoint(gradient, _conjugate(image), list(kernel.shape[2:]), _conjugate_fill(window))
+        found = kernel_adjoint(gradient, _conjugate(image), tuple(kernel.shape[2:]), _conjugate_fill(window))
         kernel_gradient = _like(found, kernel)
     if bias is not None and ctx.needs_input_grad[2]:
         bias_gradient = _like(gradient.sum((0, 2, 3)), bias)
@@ -81,7 +83,7 @@ def image_adjoint_context(ctx: Any, inputs: Any, output: Any) -> None:
     """Keep what the derivatives of `image_adjoint` need."""
     gradient, kernel, ctx.size, *options = inputs
     _save(ctx, gradient, kernel)
-    ctx.window = Window(*options)
+    ctx.window = window_of(options)
 
 
 def image_adjoint_backward(ctx: Any, cotangent: Any) -> Any:
@@ -92,7 +94,7 @@ def image_adjoint_backward(ctx: Any, cotangent: Any) -> Any:
     if ctx.needs_input_grad[0]:
         gradient_gradient = _like(correlate(cotangent, _conjugate(kernel), None, window), gradient)
     if ctx.needs_input_grad[1]:
-        found = kernel_adjoint(_conjugate(gradient), cotangent, list(kernel.shape[2:]), window)
+        found = kernel_adjoint(_conjugate(gradient), cotangent, tuple(kernel.shape[2:]), window)
         kernel_gradient = _like(found, kernel)
     return (gradient_gradient, kernel_gradient, None, *[None] * len(window))
 
@@ -110,7 +112,7 @@ def kernel_adjoint_context(ctx: Any, inputs: Any, output: Any) -> None:
     """Keep what the derivatives of `kernel_adjoint` need."""
     gradient, image, ctx.size, *options = inputs
     _save(ctx, gradient, image)
-    ctx.window = Window(*options)
+    ctx.window = window_of(options)
 
 
 def kernel_adjoint_backward(ctx: Any, cotangent: Any) -> Any:
@@ -122,7 +124,7 @@ def kernel_adjoint_backward(ctx: Any, cotangent: Any) -> Any:
         found = correlate(_conjugate(image), cotangent, None, _conjugate_fill(window))
         gradient_gradient = _like(found, gradient)
     if ctx.needs_input_grad[1]:
-        found = image_adjoint(_conjugate(gradient), cotangent, list(image.shape[2:]), _unfilled(window))
+        found = image_adjoint(_conjugate(gradient), cotangent, tuple(image.shape[2:]), _unfilled(window))
         image_gradient = _like(found, image)
     return (gradient_gradient, image_gradient, None, *[None] * len(window))
 

@@ -1,8 +1,9 @@
 """Tell torch how the operators differentiate and map.
 
-Twice: registered with the operators, which torch.compile, torch.export and plain autograd see; and as functions
-with the same rules, because registered derivatives do not work under torch.func (pytorch#168393). These have
-forward mode too, which a registration has no place for.
+Thrice, with the same rules: registered with the operators, which torch.compile, torch.export and modes see;
+as functions with forward mode and vmap, because registered derivatives do not work under torch.func
+(pytorch#168393) and have no forward mode; and for `correlate` as a function that plain eager code calls
+without the detour through the dispatcher.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 
 import torch
 
-from corr2d.autograd import batching, derivatives, operators
+from corr2d.autograd import batching, calling, computing, derivatives, operators
+from corr2d.autograd.window import Window
 
 
 def _function(name: str) -> Any:
@@ -31,11 +33,29 @@ def _function(name: str) -> Any:
     return type(name, (torch.autograd.Function,), static)
 
 
-for _name in ("correlate", "image_adjoint", "kernel_adjoint"):
+class PlainCorrelate(torch.autograd.Function):
+    """`correlate` computed at once."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Any:
+        """Compute, and keep what the gradients need."""
+        image, kernel, bias, *numbers, dtype, engine = arguments
+        result = computing.correlate(image, kernel, bias, Window(*numbers), dtype, engine)
+        derivatives.correlate_context(ctx, arguments, result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        """Give the gradients."""
+        return derivatives.correlate_backward(ctx, *gradients)
+
+
+for _name in operators.NAMES:
     torch.library.register_autograd(
         f"corr2d::{_name}",
         getattr(derivatives, f"{_name}_backward"),
         setup_context=getattr(derivatives, f"{_name}_context"),
     )
     torch.library.register_vmap(f"corr2d::{_name}", getattr(batching, f"{_name}_mapped"))
-    operators.functions[_name] = _function(_name)
+    calling.functions[_name] = _function(_name)
+calling.plain_functions["correlate"] = PlainCorrelate

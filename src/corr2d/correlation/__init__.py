@@ -42,7 +42,7 @@ def corr2d(
     Parameters
     ----------
     image : array_like, shape (..., H, W), or (..., C_in, H, W) for a 4-D kernel
-        NumPy array, torch CPU tensor or nested lists; bool, integer, floating or complex; any strides and
+        NumPy array, torch tensor or nested lists; bool, integer, floating or complex; any strides and
         byte order.
     kernel : array_like, shape (kh, kw) or (C_out, C_in/groups, kh, kw)
         A 2-D kernel is applied to every plane; a 4-D one sums over the input channels of its group. It never
@@ -217,4 +217,4 @@ def explain(
     ((480, 640), 'float32', 'float32')
     """
     options = (padding, border, fill, stride, dilation, anchor, groups, channel_axis, dtype, engine)
-    return prepare(*map(plain, (image, kernel)), False, options, plain(bias), out)[0].plan
+    return prepare(plain(image), plain(kernel), False, options, plain(bias), out)[0].plan

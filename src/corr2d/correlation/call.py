@@ -22,6 +22,18 @@ from corr2d.arrays import (
     numpy_dtype,
     requested_dtype,
 )
+from corr2d.correlation.options import (
+    Options,
+    channel_counts,
+    channels_last_but_two,
+    check_bias,
+    check_operands,
+    read_fill,
+    read_number,
+    settled,
+    whole_value,
+)
+from corr2d.correlation.tensors import run_tensors
 from corr2d.dtypes import (
     COMPLEX,
     COMPLEX_OF,
@@ -35,17 +47,6 @@ from corr2d.dtypes import (
     resolve_types,
     weight_sum,
 )
-from corr2d.correlation.options import (
-    Options,
-    channel_counts,
-    channels_last_but_two,
-    check_bias,
-    check_operands,
-    read_fill,
-    read_number,
-    whole_value,
-)
-from corr2d.correlation.tensors import run_tensors
 from corr2d.engines import Spec
 from corr2d.errors import describe, refuse
 from corr2d.plan import Kept, Plan, calls, kinds, large_calls, make_plan
@@ -125,7 +126,7 @@ def prepare(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bi
             kernel.dtype,
             kernel.tobytes(),
             flipped,
-            _settled(options),
+            settled(options),
             swapped,
         )
         kept = calls if kernel.nbytes <= LARGE_KERNEL else large_calls
@@ -182,7 +183,7 @@ def _prepare_new(
         taps.shape,
         weights.traits,
         flipped,
-        _settled(options),
+        settled(options),
         tensor,
         swapped,
     )
@@ -201,22 +202,6 @@ def _prepare_new(
     if kept is not None and not by_range:
         kept.keep(call, (kind, weights))
     return kind, pixels, weights, None if offsets is None else cast_bias(offsets, kind), given
-
-
-# Types of options that compare equal only when they mean the same; found once, then recognised together.
-_PLAIN = frozenset([int, str, type(None)])
-_plain_options: set[tuple[type, ...]] = set()
-
-
-def _settled(options: tuple[Any, ...]) -> tuple[Any, Any]:
-    """Make the options part of a key: 1, 1.0 and True compare equal, but are not the same option."""
-    types = tuple(map(type, options))
-    if types in _plain_options:
-        return types, options
-    if _PLAIN.issuperset(types):
-        _plain_options.add(types)
-        return types, options
-    return types, tuple([option if type(option) in _PLAIN else repr(option) for option in options])
 
 
 def cast_weights(kernel: Array, types: Types) -> Array:

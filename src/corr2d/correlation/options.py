@@ -139,3 +139,19 @@ def check_bias(bias: Any, out_channels: int | None, types: Types) -> None:
         refuse("bias", rule, describe(bias), "One value is added to each result channel.")
     if types.result not in COMPLEX and "complex" in str(bias.dtype):
         refuse("bias", "real for a real result", describe(bias), kind=TypeError)
+
+
+# Types of options that compare equal only when they mean the same; found once, then recognised together.
+_PLAIN = frozenset([int, str, type(None)])
+_plain_options: set[tuple[type, ...]] = set()
+
+
+def settled(options: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Make the options part of a key: 1, 1.0 and True compare equal, but are not the same option."""
+    types = tuple(map(type, options))
+    if types in _plain_options:
+        return types, options
+    if _PLAIN.issuperset(types):
+        _plain_options.add(types)
+        return types, options
+    return types, tuple([option if type(option) in _PLAIN else repr(option) for option in options])

@@ -1,7 +1,7 @@
 """The torch engine: torch's own convolution, for tensors; on other devices than the CPU the only one.
 
-Its blocked kernels for many channels to many channels are better than ours; for one or few channels they are
-10 to 1000 times slower (bench/layers). Borders that torch lacks are laid around the image by index maps first.
+Its blocked kernels for many channels to many channels are better than ours; for one or few channels they
+are 10 to 1000 times slower (bench/layers). Borders that torch lacks are laid around the image by index maps.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
     from corr2d.weights import Weights
     from corr2d.window import Axis
 
-# Groups of at least so many channels in and out keep the blocks of torch's kernels filled.
+# Channels that torch's kernels take together; fewer are filled up (bench/calibrate_layers.py, as the next three).
+BLOCK = 8
+# From so many channels in and out on, the blocks' own products are all that counts.
 DENSE = 16
+# The largest depthwise kernels that have kernels of their own, by direction.
+LARGEST_DEPTHWISE = {"forward": 9, "image": 2**31, "kernel": 3}
 
 
 def supports(spec: Spec) -> str | None:
     """Floating tensors, summed in their own type."""
     if not spec.tensor:
         return "it takes torch tensors only"
+    if not spec.channelled:
+        return "it is for sums over channels; one plane is summed better here"
     if spec.types.image not in ("float32", "float64") or spec.types.result != spec.types.image:
         return "it sums float32 and float64 tensors, in their own type"
     return None
@@ -35,23 +41,28 @@ def work(spec: Spec, threads: int) -> dict[str, float]:
 
 
 def products(spec: Spec, direction: str, threads: int) -> dict[str, float]:
-    """Count the products of one direction: "forward", "image" (the adjoint in it) or "kernel".
+    """Count the work of one direction: "forward", "image" (the adjoint in it) or "kernel".
 
-    float64 has no blocked kernels; nor has a single channel in or out.
+    float64 is unfolded into a matrix; depthwise kernels that are too large go one product at a time.
     """
-    least = min(spec.channels, spec.out_channels)
+    inside, outside = spec.channels, spec.out_channels
+    count = spec.results * spec.terms / threads
+    moved = (spec.pixels + spec.results) / threads
     if spec.types.sum == "float64":
-        kind = "float64"
-    elif spec.groups > 1 and spec.channels == spec.out_channels == 1:
-        kind = "depthwise"
-    else:
-        kind = "dense" if least >= DENSE else "few"
-    values = spec.pixels + spec.results
-    return {
-        "call": 1.0,
-        f"{direction}_{kind}": spec.results * spec.terms / threads,
-        f"{direction}_value": values / threads,
-    }
+        return {"call": 1.0, f"{direction}_float64": count, f"{direction}_unfolded": count / outside}
+    if spec.groups > 1 and inside == outside == 1:
+        blocked = max(spec.rows.taps, spec.columns.taps) <= LARGEST_DEPTHWISE[direction]
+        kind = "depthwise" if blocked else "unblocked"
+        return {"call": 1.0, f"{direction}_{kind}": count, f"{direction}_value": moved}
+    filled = count / outside * _filled(outside)
+    if direction != "forward":
+        filled *= _filled(inside) / inside
+    kind = "dense" if min(inside, outside) >= DENSE else "few"
+    return {"call": 1.0, f"{direction}_{kind}": filled, f"{direction}_moved": moved}
+
+
+def _filled(channels: int) -> int:
+    return -(-channels // BLOCK) * BLOCK
 
 
 def error_bound(spec: Spec) -> Bound:
@@ -95,7 +106,7 @@ def convolve(
 
 
 def continued(image: Any, rows: Axis, columns: Axis, fill: complex) -> tuple[Any, tuple[int, int]]:
-    """Continue the image past its edges, but for zeros that the convolution itself adds: give their number."""
+    """Continue the image past its edges, but for zeros that the convolution adds itself: tell how many."""
     import torch
 
     if fill == 0 and all(axis.border == "constant" and axis.before == axis.after for axis in (rows, columns)):
