@@ -133,7 +133,7 @@ class _Phase(NamedTuple):
 def _phases(axis: Axis, part: _Part) -> list[_Phase]:
     """Split a part of the continued axis by residue; phases that nothing reaches are left out.
 
-    Of the taps a, those with a * dilation = residue (mod stride) lie `leap` apart and reach results `gap` apart.
+    Of the taps a, those with a * dilation = residue (mod stride) lie `leap` apart, and their results `gap`.
     """
     common = math.gcd(axis.stride, axis.dilation)
     leap, gap = axis.stride // common, axis.dilation // common

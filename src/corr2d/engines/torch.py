@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
     from corr2d.weights import Weights
     from corr2d.window import Axis
 
-# Channels that torch's kernels take together; fewer are filled up (bench/calibrate_layers.py, as the next three).
+# Channels that torch's kernels take together, fewer are filled up; all three by bench/calibrate_layers.py.
 BLOCK = 8
 # From so many channels in and out on, the blocks' own products are all that counts.
 DENSE = 16
