@@ -1,4 +1,5 @@
-// Random calls with one channel per sum and stride 1, for the tests of the algorithms that take no others.
+// What the tests of the core draw at random: arrays in any layout, axes with any border; and whole calls with one channel
+// per sum and stride 1, for the algorithms that take no others.
 #pragma once
 #include <cstring>
 #include <random>
@@ -21,16 +22,16 @@ inline bool never() { return false; }
 struct Storage {
     std::vector<unsigned char> bytes;
 
-    void lay_out(View& view, const Job& job, Element element, int64_t channels, int64_t rows, int64_t columns) {
+    void lay_out(View& view, const Job& job, Element element, int64_t channels, int64_t rows, int64_t columns, int parts = 1) {
         view.element = element;
         view.swapped = pick(0, 5) == 0;
-        const int64_t size = kSizes[int(element)];
+        const int64_t size = kSizes[int(element)], pixel = size * parts;
         const bool contiguous = pick(0, 1);
         const bool interleaved = !contiguous && pick(0, 1);  // channels next to each other, as in photographs
         view.part = size;
-        view.column = interleaved ? channels * size : size + (contiguous ? 0 : pick(0, 1) * size);
-        view.row = columns * view.column + (contiguous ? 0 : pick(0, 3) * size);
-        view.channel = interleaved ? size : rows * view.row;
+        view.column = interleaved ? channels * pixel : pixel + (contiguous ? 0 : pick(0, 1) * pixel);
+        view.row = columns * view.column + (contiguous ? 0 : pick(0, 3) * pixel);
+        view.channel = interleaved ? pixel : rows * view.row;
         int64_t total = interleaved ? rows * view.row : channels * view.channel;
         for (int d = 0; d < job.batch_dimensions; ++d) {
             view.batch[d] = total;
@@ -68,20 +69,31 @@ struct Storage {
     }
 };
 
+// The most of each that an axis may have; one kernel in ten has up to `many_taps`.
+struct Largest {
+    int64_t image, taps, many_taps, stride;
+};
+
 struct AxisStorage {
     std::vector<int64_t> sources;
 
-    void lay_out(Axis& axis, bool big) {
-        axis.image = pick(1, big ? 2600 : 60);
-        axis.taps = pick(0, 9) ? pick(1, 8) : pick(1, 90);
-        axis.stride = 1;
+    void lay_out(Axis& axis, const Largest& largest) {
+        const int64_t image = pick(1, largest.image);
+        const int64_t taps = pick(0, 9) ? pick(1, largest.taps) : pick(1, largest.many_taps);
+        lay_out(axis, image, taps, pick(0, 2) ? 1 : pick(1, largest.stride));
+    }
+
+    void lay_out(Axis& axis, int64_t image, int64_t taps, int64_t stride) {
+        axis.image = image;
+        axis.taps = taps;
+        axis.stride = stride;
         axis.dilation = pick(0, 2) ? 1 : pick(1, 6);
         const int64_t span = (axis.taps - 1) * axis.dilation + 1;
         axis.before = pick(0, 1) ? pick(0, span) : 0;
         int64_t after = pick(0, 1) ? pick(0, span) : 0;
         if (axis.before + axis.image + after < span) after = span - axis.before - axis.image + pick(0, 3);
         axis.padded = axis.before + axis.image + after;
-        axis.result = axis.padded - span + 1;
+        axis.result = (axis.padded - span) / axis.stride + 1;
         const bool filled = pick(0, 1);
         sources.resize(size_t(axis.padded));
         axis.fills = false;
@@ -112,8 +124,9 @@ template <class T> struct RandomJob {
     // Sums in floating types may take any element; exact sums take what their Python side would give them.
     RandomJob(bool big, Element element, Element out_element) {
         std::memset(&job, 0, sizeof job);
-        rows.lay_out(job.rows, big && pick(0, 1));
-        columns.lay_out(job.columns, big && job.rows.image < 100);
+        const Largest small = {60, 8, 90, 1}, large = {2600, 8, 90, 1};
+        rows.lay_out(job.rows, big && pick(0, 1) ? large : small);
+        columns.lay_out(job.columns, big && job.rows.image < 100 ? large : small);
         job.batch_dimensions = big ? 0 : int(pick(0, 2));
         for (int d = 0; d < job.batch_dimensions; ++d) job.batch_shape[d] = pick(1, 2);
         job.image_parts = job.out_parts = 1;

@@ -2,14 +2,12 @@
 // Usage: test_correlate [calls, default 4000]
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <random>
 #include <string>
-#include <vector>
 
-#include "correlate.h"
+#include "random_jobs.h"
 
 using namespace corr2d;
+using namespace corr2d::testing;
 
 namespace corr2d {
 int correlate_wide(const Job&, int, bool (*)());
@@ -18,100 +16,6 @@ int sparse_wide(const Job&, int, bool (*)());
 }
 
 namespace {
-
-constexpr unsigned char kSentinel = 0xa5;
-constexpr int64_t kSizes[kElements] = {1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8};
-
-std::mt19937_64 generator(20240611);
-
-int64_t pick(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(generator); }
-
-bool never() { return false; }
-
-// An array with random steps: padded, reversed or interleaved axes, so that a kernel that assumes any layout fails.
-struct Storage {
-    std::vector<unsigned char> bytes;
-
-    void lay_out(View& view, const Job& job, Element element, int parts, int64_t channels, int64_t rows, int64_t columns) {
-        view.element = element;
-        view.swapped = pick(0, 5) == 0;
-        const int64_t size = kSizes[int(element)], pixel = size * parts;
-        const bool contiguous = pick(0, 1);
-        const bool interleaved = !contiguous && pick(0, 1);  // channels next to each other, as in photographs
-        const int64_t gap = contiguous ? 0 : pick(0, 3) * pixel;
-        view.part = size;
-        view.column = interleaved ? channels * pixel : pixel + (contiguous ? 0 : pick(0, 1) * pixel);
-        view.row = columns * view.column + gap;
-        view.channel = interleaved ? pixel : rows * view.row;
-        int64_t total = interleaved ? rows * view.row : channels * view.channel;
-        for (int d = 0; d < job.batch_dimensions; ++d) {
-            view.batch[d] = total;
-            total *= job.batch_shape[d];
-        }
-        const int64_t offset = contiguous || pick(0, 3) ? 0 : 1;  // an odd address now and then
-        bytes.assign(size_t(total + offset), 0);
-        view.data = reinterpret_cast<char*>(bytes.data()) + offset;
-        if (!contiguous && pick(0, 3) == 0) {
-            view.data += (rows - 1) * view.row;
-            view.row = -view.row;
-        }
-        if (!contiguous && !interleaved && pick(0, 3) == 0) {
-            view.data += (columns - 1) * view.column;
-            view.column = -view.column;
-        }
-    }
-
-    void fill_small_numbers(const View& view) {
-        for (auto& byte : bytes) byte = static_cast<unsigned char>(pick(0, 255));
-        const int64_t size = kSizes[int(view.element)];
-        if (size < 4 || view.element == Element::f16 || view.element == Element::bf16) return;
-        for (size_t at = size_t(view.data - reinterpret_cast<char*>(bytes.data())) % size_t(size); at + size_t(size) <= bytes.size();
-             at += size_t(size)) {
-            unsigned char value[8];
-            const int64_t whole = view.element == Element::u32 || view.element == Element::u64 ? pick(0, 999) : pick(-999, 999);
-            const float single = float(whole) * 0.37f;
-            const double wide = double(whole) * 0.37;
-            if (view.element == Element::f32) std::memcpy(value, &single, 4);
-            else if (view.element == Element::f64) std::memcpy(value, &wide, 8);
-            else std::memcpy(value, &whole, size_t(size));
-            for (int64_t b = 0; b < size; ++b) bytes[at + size_t(b)] = value[view.swapped ? size - 1 - b : b];
-        }
-    }
-};
-
-struct AxisStorage {
-    std::vector<int64_t> sources;
-
-    void lay_out(Axis& axis, bool big) {
-        axis.image = pick(1, big ? 400 : 40);
-        axis.taps = pick(0, 9) ? pick(1, 6) : pick(1, 40);
-        axis.stride = pick(0, 2) ? 1 : pick(1, 5);
-        axis.dilation = pick(0, 2) ? 1 : pick(1, 6);
-        const int64_t span = (axis.taps - 1) * axis.dilation + 1;
-        axis.before = pick(0, 1) ? pick(0, span) : 0;
-        int64_t after = pick(0, 1) ? pick(0, span) : 0;
-        if (axis.before + axis.image + after < span) after = span - axis.before - axis.image + pick(0, 3);
-        axis.padded = axis.before + axis.image + after;
-        axis.result = (axis.padded - span) / axis.stride + 1;
-        const bool filled = pick(0, 1);
-        sources.resize(size_t(axis.padded));
-        axis.fills = false;
-        for (int64_t p = 0; p < axis.padded; ++p) {
-            const int64_t inside = p - axis.before;
-            const bool outside = inside < 0 || inside >= axis.image;
-            sources[size_t(p)] = !outside ? inside : filled ? -1 : pick(0, axis.image - 1);
-            axis.fills |= outside && filled;
-        }
-        axis.source = sources.data();
-    }
-};
-
-// Numbers small enough that integer sums stay far from overflow.
-template <class T> std::vector<T> numbers(int64_t count) {
-    std::vector<T> values(size_t(count), T(0));
-    for (auto& value : values) value = T(pick(-9, 9)) / (std::is_floating_point_v<T> ? T(7) : T(1));
-    return values;
-}
 
 // Weights that are their own mirror image, or mostly zero; whole numbers, so that sums of whole pixels are exact.
 template <class T> void make_special(std::vector<T>& weights, int64_t width, Algorithm algorithm) {
@@ -128,8 +32,8 @@ template <class T> bool agree(int call, Algorithm algorithm = Algorithm::direct)
     std::memset(&job, 0, sizeof job);
     AxisStorage rows, columns;
     const bool big = call % 16 == 0;  // several tiles across
-    rows.lay_out(job.rows, false);
-    columns.lay_out(job.columns, big);
+    rows.lay_out(job.rows, {40, 6, 40, 5});
+    columns.lay_out(job.columns, {big ? 400 : 40, 6, 40, 5});
     job.batch_dimensions = int(pick(0, 2));
     for (int d = 0; d < job.batch_dimensions; ++d) job.batch_shape[d] = pick(1, 2);
     job.image_parts = int(pick(1, 2));
@@ -143,9 +47,9 @@ template <class T> bool agree(int call, Algorithm algorithm = Algorithm::direct)
     const Element element = !special && pick(0, 1) ? kElementOf<T> : Element(pick(0, special ? 1 : 5));
     const Element out_element = pick(0, 1) ? kElementOf<T> : Element(pick(0, kElements - 1));
     Storage image, out;
-    image.lay_out(job.image, job, element, job.image_parts, job.groups * channels, job.rows.image, job.columns.image);
+    image.lay_out(job.image, job, element, job.groups * channels, job.rows.image, job.columns.image, job.image_parts);
     image.fill_small_numbers(job.image);
-    out.lay_out(job.out, job, out_element, job.out_parts, job.groups * out_channels, job.rows.result, job.columns.result);
+    out.lay_out(job.out, job, out_element, job.groups * out_channels, job.rows.result, job.columns.result, job.out_parts);
     auto weights = numbers<T>(job.groups * job.out_channels * job.channels * job.rows.taps * job.columns.taps);
     auto bias = numbers<T>(job.groups * job.out_channels);
     auto fill = numbers<T>(2);

@@ -4,13 +4,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <random>
-#include <vector>
 
-#include "correlate.h"
+#include "random_jobs.h"
 
 using namespace corr2d;
+using namespace corr2d::testing;
 
 namespace corr2d {
 int integer_wide(const Job&, int, bool (*)());
@@ -18,46 +16,9 @@ int integer_wide(const Job&, int, bool (*)());
 
 namespace {
 
-constexpr unsigned char kSentinel = 0xa5;
-constexpr int64_t kSizes[kElements] = {1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8};
 constexpr int64_t kLow[] = {0, -128, 0, -32768}, kHigh[] = {255, 127, 65535, 32767};  // u8, i8, u16, i16
 
-std::mt19937_64 generator(20240618);
-
-int64_t pick(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(generator); }
-
-bool never() { return false; }
-
-// An array with random steps: padded, reversed or interleaved axes, at odd addresses.
-struct Storage {
-    std::vector<unsigned char> bytes;
-
-    void lay_out(View& view, const Job& job, Element element, int64_t channels, int64_t rows, int64_t columns) {
-        view.element = element;
-        const int64_t size = view.part = kSizes[int(element)];
-        const bool contiguous = pick(0, 2) > 0, interleaved = !contiguous && pick(0, 1);
-        view.swapped = !contiguous && pick(0, 2) == 0;
-        view.column = interleaved ? channels * size : size * (contiguous ? 1 : pick(1, 2));
-        view.row = columns * view.column + (contiguous ? 0 : pick(0, 3) * size);
-        view.channel = interleaved ? size : rows * view.row;
-        int64_t total = interleaved ? rows * view.row : channels * view.channel;
-        for (int d = 0; d < job.batch_dimensions; ++d) {
-            view.batch[d] = total;
-            total *= job.batch_shape[d];
-        }
-        const int64_t offset = pick(0, 3) ? 0 : 1;
-        bytes.assign(size_t(total + offset), kSentinel);
-        view.data = reinterpret_cast<char*>(bytes.data()) + offset;
-        if (pick(0, 3) == 0) {
-            view.data += (rows - 1) * view.row;
-            view.row = -view.row;
-        }
-        if (!contiguous && !interleaved && pick(0, 3) == 0) {
-            view.data += (columns - 1) * view.column;
-            view.column = -view.column;
-        }
-    }
-
+struct PixelStorage : Storage {
     // Noise; noise of only the least and greatest values (in either byte order); or rows of one of them each, with which
     // sums reach their bounds.
     void fill_pixels(const View& view) {
@@ -70,32 +31,6 @@ struct Storage {
             const bool high = kind == 1 ? bytes[at] & 1 : same ? first : int64_t(at) / std::max(step, int64_t(1)) % 2 == first;
             bytes[at] = high ? (top || (view.part == 2 && at % 2) ? 0xff : 0x7f) : (top ? 0 : 0x80);
         }
-    }
-};
-
-struct AxisStorage {
-    std::vector<int64_t> sources;
-
-    void lay_out(Axis& axis, int64_t image, int64_t taps) {
-        axis.image = image;
-        axis.taps = taps;
-        axis.stride = 1;
-        axis.dilation = pick(0, 2) ? 1 : pick(1, 5);
-        const int64_t span = (axis.taps - 1) * axis.dilation + 1;
-        axis.before = pick(0, 1) ? pick(0, span) : 0;
-        int64_t after = pick(0, 1) ? pick(0, span) : 0;
-        if (axis.before + axis.image + after < span) after = span - axis.before - axis.image + pick(0, 3);
-        axis.padded = axis.before + axis.image + after;
-        axis.result = axis.padded - span + 1;
-        const bool filled = pick(0, 1);
-        axis.fills = false;
-        for (int64_t p = 0; p < axis.padded; ++p) {
-            const int64_t inside = p - axis.before;
-            const bool outside = inside < 0 || inside >= axis.image;
-            sources.push_back(!outside ? inside : filled ? -1 : pick(0, axis.image - 1));
-            axis.fills |= outside && filled;
-        }
-        axis.source = sources.data();
     }
 };
 
@@ -147,15 +82,16 @@ int32_t random_bias(const std::vector<int16_t>& weights, int64_t most_pixel) {
 struct Call {
     Job job;
     AxisStorage rows, columns;
-    Storage image, out;
+    PixelStorage image;
+    Storage out;
     std::vector<int16_t> weights;
     std::vector<int32_t> wide_weights, bias;
     int32_t fill;
 
     Call(int64_t height, int64_t width, int64_t kernel_height, int64_t kernel_width, bool many) {
         std::memset(&job, 0, sizeof job);
-        rows.lay_out(job.rows, height, kernel_height);
-        columns.lay_out(job.columns, width, kernel_width);
+        rows.lay_out(job.rows, height, kernel_height, 1);
+        columns.lay_out(job.columns, width, kernel_width, 1);
         job.batch_dimensions = many ? int(pick(0, 2)) : 0;
         for (int d = 0; d < job.batch_dimensions; ++d) job.batch_shape[d] = pick(1, 2);
         job.groups = many ? pick(1, 3) : 1;
