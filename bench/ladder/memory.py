@@ -69,9 +69,9 @@ def beyond_output(contestant: str, cell: Cell) -> int:
     for given in operands([tiny]):
         _call(given, OPENCV if contestant == OPENCV else "direct")()
     call = _call(next(operands([cell])), contestant)
-    before = _bytes_held()
+    before = bytes_held()
     call()
-    return max(0, _peak_bytes() - before)
+    return max(0, peak_bytes() - before)
 
 
 def _call(given: Operands, contestant: str) -> Call:
@@ -81,15 +81,15 @@ def _call(given: Operands, contestant: str) -> Call:
     return lambda: corr2d.corr2d(image, kernel, out=out, engine=contestant, **options)
 
 
-def _bytes_held() -> int:
+def bytes_held() -> int:
     """Give what this process holds now, and let the system forget its peak, where it can."""
     # Refused in some containers; then the peak so far counts as held, which an image made before may be.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-    return _peak_bytes()
+    return peak_bytes()
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Give the peak of this process. Linux's ru_maxrss begins with the parent's, its own file does not."""
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
