@@ -4,15 +4,18 @@
 //     y' = sum over b of across[b] * (sum over a of along[a]  * X[i + a, j + b])
 //
 // and out of these, in one, two or three result channels, scale * |(y', x')|; scale * y', scale * x'; or all three.
-// A row of both column sums (down the image rows) stays in L1 until it has been summed across. Rows past the edge
-// come through the index map; columns past it are filtered one by one where the index map says.
 //
-// Promise: every column sum and every component is one chain of multiply_add over the taps, from zero, so nothing
-// depends on strips, runs or threads, and no tap is skipped: a NaN or infinity reaches exactly the results whose window
-// holds it. The magnitude is scale * sqrt(y' * y' + x' * x'); where these squares leave the range in which they are
-// precise, double or hypot() forms it, pixel by pixel. For 8-bit images all but the last two steps is in exact integers. With u
-// the unit roundoff, a component lies within (2 k + 3) u |scale| sum |across||along||X| of the truth.
-// tests/native/test_gradient.cc holds all of it.
+// Three taps that fold, (s, t, s) and (-1, 0, 1), go down a block of rows, a vector of columns at a time: each image row
+// is filtered across once, and what the next two rows need of it stays in registers. Other taps are summed down first,
+// into a row that stays in L1 until it is summed across. Rows past the edge come through the index map; columns past it are gathered, or filtered one by
+// one, where the index map says.
+//
+// Promise: every component is one chain of multiply_add over the taps, from zero, of such chains down, or where taps fold
+// s * (a + c) + t * b and c - a + 0 * b, across first; so nothing depends on strips, runs or threads, and no tap is
+// skipped: a NaN or infinity reaches exactly the results whose window holds it. The magnitude is scale * sqrt(y' * y' + x' * x'); where
+// these squares leave the range in which they are precise, double or hypot() forms it, pixel by pixel. For 8-bit images
+// all but the last two steps is in exact integers. With u the unit roundoff, a component lies within
+// (2 k + 3) u |scale| sum |across||along||X| of the truth. tests/native/test_gradient.cc holds all of it.
 #include <cmath>
 #include <limits>
 
@@ -26,6 +29,9 @@ namespace {
 
 // Image rows, column sums and a result row of this many columns share L1 and, for the image rows, L2.
 constexpr int64_t kWidestStrip = 2048;
+// Folded taps: result rows of a block, whose sums share registers, and the columns of it that are done before the next
+// ones, so that rows stay in L1.
+constexpr int64_t kBlockRows = 4, kBlockColumns = 512;
 
 template <class T> inline Vector<T> square_root(Vector<T> value) {
 #if defined(__AVX512F__) && CORR2D_VECTOR_BYTES == 64
@@ -71,46 +77,16 @@ template <class T> struct Factors {
     T scale;
 };
 
-// The taps of a sweep. Where their number is known they are copied, so that they stay in registers.
-template <class T, int Taps> struct Held {
-    explicit Held(const Factors<T>& factors) {
-        for (int a = 0; a < Taps; ++a) across[a] = factors.across[a], along[a] = factors.along[a];
-    }
-    static constexpr int64_t taps = Taps;
-    T across[Taps], along[Taps];
-};
-template <class T> struct Held<T, 0> {
-    explicit Held(const Factors<T>& factors) : taps(factors.taps), across(factors.across), along(factors.along) {}
-    const int64_t taps;
-    const T *const across, *const along;
-};
-
-// The same for the rows of a window.
-template <class P, int Taps> struct HeldRows {
-    explicit HeldRows(const P* const* rows) {
-        for (int a = 0; a < Taps; ++a) at[a] = rows[a];
-    }
-    const P* operator[](int64_t a) const { return at[a]; }
-    const P* at[Taps];
-};
-template <class P> struct HeldRows<P, 0> {
-    explicit HeldRows(const P* const* rows) : at(rows) {}
-    const P* operator[](int64_t a) const { return at[a]; }
-    const P* const* const at;
-};
-
-// The pixels' own columns, filtered down. Pixels and sums are of type T; Taps is 0 where the number is not known.
-template <class T, int Taps>
-__attribute__((noinline)) void filter_down(const T* const* window, T* smooth, T* change, int64_t count, const Factors<T>& factors) {
-    const Held<T, Taps> held(factors);
-    const HeldRows<T, Taps> rows(window);
+// The pixels' own columns, summed down.
+template <class T>
+__attribute__((noinline)) void filter_down(const T* const* rows, T* smooth, T* change, int64_t count, const Factors<T>& factors) {
     constexpr int64_t L = kLanes<T>;
     const auto step = [&](int64_t x) {
         Vector<T> smoothed = broadcast(T(0)), changed = broadcast(T(0));
-        for (int64_t a = 0; a < held.taps; ++a) {
+        for (int64_t a = 0; a < factors.taps; ++a) {
             const Vector<T> pixels = load(rows[a] + x);
-            smoothed = multiply_add<T>(held.across[a], pixels, smoothed);
-            changed = multiply_add<T>(held.along[a], pixels, changed);
+            smoothed = multiply_add<T>(factors.across[a], pixels, smoothed);
+            changed = multiply_add<T>(factors.along[a], pixels, changed);
         }
         store(smooth + x, smoothed);
         store(change + x, changed);
@@ -121,9 +97,9 @@ __attribute__((noinline)) void filter_down(const T* const* window, T* smooth, T*
     if (count >= L) return;
     for (; x < count; ++x) {
         T smoothed = 0, changed = 0;
-        for (int64_t a = 0; a < held.taps; ++a) {
-            smoothed = add_product(held.across[a], rows[a][x], smoothed);
-            changed = add_product(held.along[a], rows[a][x], changed);
+        for (int64_t a = 0; a < factors.taps; ++a) {
+            smoothed = add_product(factors.across[a], rows[a][x], smoothed);
+            changed = add_product(factors.along[a], rows[a][x], changed);
         }
         smooth[x] = smoothed;
         change[x] = changed;
@@ -132,11 +108,10 @@ __attribute__((noinline)) void filter_down(const T* const* window, T* smooth, T*
 
 // The sums filtered across; targets hold the magnitude, or y and x, or all three. `count` is padded to whole steps by
 // the caller or at least one step long, where the last step is then done again from the end.
-template <class T, int Taps, int Outputs>
+template <class T, int Outputs>
 __attribute__((noinline)) void filter_across(const T* smooth, const T* change, T* const* results, int64_t count,
                                              const Factors<T>& factors) {
     typedef BitsOf<T> Mask __attribute__((vector_size(CORR2D_VECTOR_BYTES)));
-    const Held<T, Taps> held(factors);
     T* targets[Outputs];
     for (int c = 0; c < Outputs; ++c) targets[c] = results[c];
     constexpr int64_t L = kLanes<T>;
@@ -144,9 +119,9 @@ __attribute__((noinline)) void filter_across(const T* smooth, const T* change, T
     Mask imprecise{};
     const auto components = [&](int64_t at, Vector<T>& y, Vector<T>& x) {
         y = x = broadcast(T(0));
-        for (int64_t b = 0; b < held.taps; ++b) {
-            y = multiply_add<T>(held.across[b], load(change + at + b), y);
-            x = multiply_add<T>(held.along[b], load(smooth + at + b), x);
+        for (int64_t b = 0; b < factors.taps; ++b) {
+            y = multiply_add<T>(factors.across[b], load(change + at + b), y);
+            x = multiply_add<T>(factors.along[b], load(smooth + at + b), x);
         }
     };
     const auto step = [&](int64_t at) {
@@ -178,8 +153,98 @@ __attribute__((noinline)) void filter_across(const T* smooth, const T* change, T
     }
 }
 
-// 8-bit pixels, three taps, along = (-1, 0, 1) and whole, even `across`: everything up to the components is exact in
-// 16-bit lanes, twice as many a vector.
+// across = (outer, middle, outer), along = (-1, 0, 1).
+template <class T> struct Folded {
+    T outer, middle, scale;
+};
+
+// A vector of one image row, summed across.
+template <class T> inline void filter_pixels(const T* row, const Folded<T>& factors, Vector<T>& smooth, Vector<T>& change) {
+    const Vector<T> left = load(row), here = load(row + 1), right = load(row + 2);
+    smooth = multiply_add<T>(factors.outer, left + right, broadcast(factors.middle) * here);
+    change = multiply_add<T>(T(0), here, right - left);
+}
+
+// Calls take(n, y', x') for the result rows n of one vector of columns; Height of them, or `height` where that is 0.
+template <class T, int Height, class Take>
+inline __attribute__((always_inline)) void go_down(const T* const* rows, int64_t height, int64_t at, const Folded<T>& factors, Take take) {
+    Vector<T> smooth[3], change[3];
+    filter_pixels<T>(rows[0] + at, factors, smooth[0], change[0]);
+    filter_pixels<T>(rows[1] + at, factors, smooth[1], change[1]);
+    for (int64_t n = 0; n < (Height ? Height : height); ++n) {
+        filter_pixels<T>(rows[n + 2] + at, factors, smooth[2], change[2]);
+        const Vector<T> y = multiply_add<T>(T(0), smooth[1], smooth[2] - smooth[0]);
+        const Vector<T> x = multiply_add<T>(factors.outer, change[0] + change[2], broadcast(factors.middle) * change[1]);
+        take(n, y, x);
+        smooth[0] = smooth[1], smooth[1] = smooth[2];
+        change[0] = change[1], change[1] = change[2];
+    }
+}
+
+// Steps of one vector from column `from` to `to`, at least one; what is left over is done again from the end.
+template <int64_t Step, class Take> inline __attribute__((always_inline)) void step_across(int64_t from, int64_t to, Take take) {
+    for (; from + Step <= to; from += Step) take(from);
+    if (from < to) take(to - Step);
+}
+
+template <class T, int Outputs>
+__attribute__((noinline)) void measure_again(const T* const* rows, T* const* targets, int64_t height, int64_t from, int64_t to,
+                                             const Folded<T>& factors) {
+    step_across<kLanes<T>>(from, to, [&](int64_t at) {
+        go_down<T, 0>(rows, height, at, factors, [&](int64_t n, Vector<T> y, Vector<T> x) {
+            T* const target = targets[(Outputs - 1) * kBlockRows + n] + at;
+            for (int lane = 0; lane < kLanes<T>; ++lane)
+                target[lane] = careful_length(T(y[lane]), T(x[lane])) * factors.scale;
+        });
+    });
+}
+
+template <class T, int Outputs, int Height>
+inline __attribute__((always_inline)) bool sweep_rows(const T* const* all_rows, T* const* all_targets, int64_t from, int64_t to,
+                                                      const Folded<T>& factors) {
+    typedef BitsOf<T> Mask __attribute__((vector_size(CORR2D_VECTOR_BYTES)));
+    const T* rows[Height + 2];
+    T* targets[Outputs][Height];
+    for (int m = 0; m < Height + 2; ++m) rows[m] = all_rows[m];
+    for (int c = 0; c < Outputs; ++c)
+        for (int n = 0; n < Height; ++n) targets[c][n] = all_targets[c * kBlockRows + n];
+    const Folded<T> held = factors;
+    Mask small{}, large{};
+    step_across<kLanes<T>>(from, to, [&](int64_t at) {
+        go_down<T, Height>(rows, Height, at, held, [&](int64_t n, Vector<T> y, Vector<T> x) {
+            const Vector<T> scale = broadcast(held.scale);
+            if constexpr (Outputs >= 2) {
+                store(targets[0][n] + at, y * scale);
+                store(targets[1][n] + at, x * scale);
+            }
+            if constexpr (Outputs != 2) {
+                const Vector<T> squares = y * y + x * x;
+                // The bits of a small vector's components; but for the signs they are 0 where the vector is.
+                small |= Mask(squares < broadcast(kLeastSquare<T>)) & (__builtin_bit_cast(Mask, y) | __builtin_bit_cast(Mask, x));
+                large |= Mask(squares > broadcast(kLargestSquare<T>));
+                store(targets[Outputs - 1][n] + at, square_root<T>(squares) * scale);
+            }
+        });
+    });
+    bool precise = true;
+    constexpr BitsOf<T> magnitude = std::numeric_limits<BitsOf<T>>::max();
+    for (int lane = 0; lane < kLanes<T>; ++lane) precise &= (small[lane] & magnitude) == 0 && large[lane] == 0;
+    return precise;
+}
+
+// Result rows of a block; targets are [outputs][kBlockRows].
+template <class T, int Outputs>
+__attribute__((noinline)) void sweep_block(const T* const* rows, T* const* targets, int64_t height, int64_t from, int64_t to,
+                                           const Folded<T>& factors) {
+    bool precise = true;
+    if (height == kBlockRows) precise = sweep_rows<T, Outputs, kBlockRows>(rows, targets, from, to, factors);
+    else
+        for (int64_t n = 0; n < height; ++n) precise &= sweep_rows<T, Outputs, 1>(rows + n, targets + n, from, to, factors);
+    if (Outputs != 2 && !precise) measure_again<T, Outputs>(rows, targets, height, from, to, factors);
+}
+
+// 8-bit pixels and whole taps that fold: everything up to the components is exact in 16-bit lanes, twice as many a
+// vector.
 constexpr int64_t kShortLanes = CORR2D_VECTOR_BYTES / 2;
 typedef uint8_t ShortBytes __attribute__((vector_size(CORR2D_VECTOR_BYTES / 2)));
 
@@ -198,35 +263,8 @@ inline Shorts load_shorts(const int16_t* source) { return load_vector<Shorts>(so
 
 inline Vector<float> floats(Doublewords values) { return __builtin_convertvector(Vector<int32_t>(values), Vector<float>); }
 
-struct ShortFactors {
-    int16_t outer, middle;  // across = (outer, middle, outer)
-    float scale;
-};
-
-__attribute__((noinline)) void filter_bytes_down(const uint8_t* const* window, int16_t* smooth, int16_t* change, int64_t count,
-                                                 const ShortFactors& factors) {
-    const HeldRows<uint8_t, 3> rows(window);
-    const Shorts outer = factors.outer - Shorts{}, middle = factors.middle - Shorts{};
-    const auto step = [&](int64_t x) {
-        const Shorts upper = load_bytes(rows[0] + x);
-        const Shorts here = load_bytes(rows[1] + x);
-        const Shorts lower = load_bytes(rows[2] + x);
-        const Shorts smoothed = (upper + lower) * outer + here * middle, changed = lower - upper;
-        std::memcpy(smooth + x, &smoothed, sizeof smoothed);
-        std::memcpy(change + x, &changed, sizeof changed);
-    };
-    int64_t x = 0;
-    for (; x + kShortLanes <= count; x += kShortLanes) step(x);
-    if (x < count && count >= kShortLanes) step(count - kShortLanes);
-    if (count >= kShortLanes) return;
-    for (; x < count; ++x) {
-        smooth[x] = int16_t((rows[0][x] + rows[2][x]) * factors.outer + rows[1][x] * factors.middle);
-        change[x] = int16_t(rows[2][x] - rows[0][x]);
-    }
-}
-
-template <int Outputs>
-inline void put(Vector<float> y, Vector<float> x, float* const* targets, int64_t at, Vector<float> scale) {
+template <int Outputs, class Row>
+inline void put(Vector<float> y, Vector<float> x, const Row& targets, int64_t at, Vector<float> scale) {
     if constexpr (Outputs >= 2) {
         store(targets[0] + at, y * scale);
         store(targets[1] + at, x * scale);
@@ -235,41 +273,69 @@ inline void put(Vector<float> y, Vector<float> x, float* const* targets, int64_t
     if constexpr (Outputs != 2) store(targets[Outputs - 1] + at, square_root<float>(y * y + x * x) * scale);
 }
 
-template <int Outputs>
-__attribute__((noinline)) void filter_bytes_across(const int16_t* smooth, const int16_t* change, float* const* results,
-                                                   int64_t count, const ShortFactors& factors) {
-    float* targets[Outputs];
-    for (int c = 0; c < Outputs; ++c) targets[c] = results[c];
-    const Shorts outer = factors.outer - Shorts{}, middle = factors.middle - Shorts{};
-    const Vector<float> scale = broadcast(factors.scale);
-    const auto step = [&](int64_t at) {
-        const int16_t *changes = change + at, *sums = smooth + at;
-        const Words y = Words((load_shorts(changes) + load_shorts(changes + 2)) * outer + load_shorts(changes + 1) * middle);
-        const Words x = Words(load_shorts(sums + 2) - load_shorts(sums));
-        put<Outputs>(floats(widen_low(y)), floats(widen_low(x)), targets, at, scale);
-        put<Outputs>(floats(widen_high(y)), floats(widen_high(x)), targets, at + kShortLanes / 2, scale);
-    };
-    int64_t at = 0;
-    for (; at + kShortLanes <= count; at += kShortLanes) step(at);
-    if (at < count) step(count - kShortLanes);
+inline void filter_bytes(const uint8_t* row, Shorts outer, Shorts middle, Shorts& smooth, Shorts& change) {
+    const Shorts left = load_bytes(row), right = load_bytes(row + 2);
+    smooth = (left + right) * outer + load_bytes(row + 1) * middle;
+    change = right - left;
 }
 
-// P is a pixel as it lies in memory (or in gathered rows), A what column sums are kept in, T what results are.
-template <class T, class P, class A> class Gradient {
+template <int Outputs, int Height>
+inline __attribute__((always_inline)) void sweep_byte_rows(const uint8_t* const* all_rows, float* const* all_targets, int64_t from,
+                                                           int64_t to, const Folded<float>& factors) {
+    const uint8_t* rows[Height + 2];
+    float* targets[Height][Outputs];
+    for (int m = 0; m < Height + 2; ++m) rows[m] = all_rows[m];
+    for (int n = 0; n < Height; ++n)
+        for (int c = 0; c < Outputs; ++c) targets[n][c] = all_targets[c * kBlockRows + n];
+    const Shorts outer = int16_t(factors.outer) - Shorts{}, middle = int16_t(factors.middle) - Shorts{};
+    const Vector<float> scale = broadcast(factors.scale);
+    step_across<kShortLanes>(from, to, [&](int64_t at) {
+        Shorts smooth[3], change[3];
+        filter_bytes(rows[0] + at, outer, middle, smooth[0], change[0]);
+        filter_bytes(rows[1] + at, outer, middle, smooth[1], change[1]);
+        for (int n = 0; n < Height; ++n) {
+            filter_bytes(rows[n + 2] + at, outer, middle, smooth[2], change[2]);
+            const Words y = Words(smooth[2] - smooth[0]);
+            const Words x = Words((change[0] + change[2]) * outer + change[1] * middle);
+            put<Outputs>(floats(widen_low(y)), floats(widen_low(x)), targets[n], at, scale);
+            put<Outputs>(floats(widen_high(y)), floats(widen_high(x)), targets[n], at + kShortLanes / 2, scale);
+            smooth[0] = smooth[1], smooth[1] = smooth[2];
+            change[0] = change[1], change[1] = change[2];
+        }
+    });
+}
+
+template <int Outputs>
+__attribute__((noinline)) void sweep_bytes(const uint8_t* const* rows, float* const* targets, int64_t height, int64_t from,
+                                           int64_t to, const Folded<float>& factors) {
+    if (height == kBlockRows) return sweep_byte_rows<Outputs, kBlockRows>(rows, targets, from, to, factors);
+    for (int64_t n = 0; n < height; ++n) sweep_byte_rows<Outputs, 1>(rows + n, targets + n, from, to, factors);
+}
+
+// Whether there are three taps that can be folded, as those of Prewitt, Sobel and Scharr.
+template <class T> bool folds(const Job& job) {
+    const T* weights = static_cast<const T*>(job.weights);
+    return job.rows.taps == 3 && weights[0] == weights[2] && weights[3] == -1 && weights[4] == 0 && weights[5] == 1;
+}
+
+// P is a pixel as it lies in memory (or in gathered rows), T what results are.
+template <class T, class P> class Gradient {
 public:
     Gradient(const Job& job, int threads)
         : job_(job),
           taps_(job.rows.taps),
+          folds_(folds<T>(job)),
+          held_(folds_ ? kBlockRows + 2 : taps_),
           outputs_(job.out_channels),
           strips_(job, kWidestStrip, kStep, threads),
-          pitch_(staggered<A>(strips_.width + taps_ + kStep)),
+          pitch_(staggered<T>(strips_.width + taps_ + kStep)),
           read_(job),
           write_(writer<T>(job.out.element, job.out.swapped)),
           direct_image_(kBytes || plain<T>(job, job.image, 1)),
           direct_out_(plain<T>(job, job.out, 1)) {
         const T* weights = static_cast<const T*>(job.weights);
         factors_ = {weights, weights + taps_, taps_, weights[2 * taps_]};
-        if (kBytes) short_factors_ = {int16_t(weights[0]), int16_t(weights[1]), float(factors_.scale)};
+        if (folds_) folded_ = {weights[0], weights[1], factors_.scale};
     }
 
     int run(int threads, bool (*interrupted)()) {
@@ -281,41 +347,51 @@ public:
     }
 
 private:
-    static constexpr bool kBytes = sizeof(P) < sizeof(A);
+    static constexpr bool kBytes = sizeof(P) < sizeof(T);
     static constexpr int64_t kStep = kBytes ? kShortLanes : kLanes<T>;
 
     const Job& job_;
-    const int64_t taps_, outputs_;
+    const int64_t taps_;
+    const bool folds_;
+    const int64_t held_;  // image rows that are in work at one time
+    const int64_t outputs_;
     const Strips strips_;
     const int64_t pitch_;  // values in a row of scratch
     const Gather<T> read_;
     const Writer<T> write_;
     const bool direct_image_, direct_out_;
     Factors<T> factors_;
-    ShortFactors short_factors_;
+    Folded<T> folded_{};
     int outcome_ = kDone;
 
     // A strip in work. Padded columns are counted from its first one; [first, last) of them are the image's own and are
     // filtered where they lie. Where pixels are gathered all columns are, and `ring` holds the last rows.
     struct Work {
         Strip strip;
-        int64_t padded, first, last;
+        int64_t padded, first, last, gathered;
         Run run;
         P fill;
-        const P** rows;   // [taps]: the image's own columns of the window's rows
+        const P** rows;  // [held]: padded rows of the window or block, such that [0] is padded column 0
         P* fill_row;
-        T* ring;          // [taps][pitch]
-        A *smooth, *change;
-        T* results;       // [outputs][pitch]
+        T* ring;         // [held][pitch]
+        P* rim;          // [held][2 * kStep]
+        T** rim_targets; // [outputs][kBlockRows]
+        T *smooth, *change;
+        T** targets;     // [outputs][kBlockRows]
+        T* results;      // [outputs][kBlockRows][pitch]
     };
 
     void carve(Work& w, Carve& scratch) const {
-        w.rows = scratch.take<const P*>(taps_);
+        const int64_t result_rows = outputs_ * kBlockRows;
+        w.rows = scratch.take<const P*>(held_);
+        w.targets = scratch.take<T*>(result_rows);
+        w.rim_targets = scratch.take<T*>(result_rows);
         w.fill_row = scratch.take<P>(job_.rows.fills ? pitch_ : 0);
-        w.ring = scratch.take<T>(direct_image_ ? 0 : taps_ * pitch_);
-        w.smooth = scratch.take<A>(pitch_);
-        w.change = scratch.take<A>(pitch_);
-        w.results = scratch.take<T>(outputs_ * pitch_);
+        w.ring = scratch.take<T>(direct_image_ ? 0 : held_ * pitch_);
+        w.rim = scratch.take<P>(held_ * (kStep + most(kStep, taps_)));
+        w.smooth = scratch.take<T>(folds_ ? 0 : pitch_);
+        w.change = scratch.take<T>(folds_ ? 0 : pitch_);
+        w.results = scratch.take<T>(result_rows * pitch_);
     }
 
     void run_strip(int64_t index, Scratch& scratch) {
@@ -331,9 +407,14 @@ private:
         carve(w, pieces);
         begin(w, index);
         bool finite = true;
-        for (int64_t n = 0; n < w.strip.rows; ++n) {
-            filter_columns(w, n);
-            finite &= filter_row(w, n);
+        const int64_t height = folds_ ? kBlockRows : 1;
+        for (int64_t n = 0; n < w.strip.rows; n += height) {
+            const int64_t rows = least(height, w.strip.rows - n);
+            find_rows(w, n, rows);
+            const bool in_place = find_targets(w, n, rows);
+            if (folds_) filter_block(w, n, rows);
+            else filter_row(w, n);
+            if (!in_place) finite &= write_rows(w, n, rows);
         }
         if (!finite) __atomic_fetch_or(&outcome_, int(kNotFinite), __ATOMIC_RELAXED);
     }
@@ -349,76 +430,138 @@ private:
         if (job_.rows.fills)
             for (int64_t x = 0; x < pitch_; ++x) w.fill_row[x] = w.fill;
         // What lies past the strip is summed into results that nobody reads; it should not be slow to sum.
-        for (int64_t x = 0; x < pitch_; ++x) w.smooth[x] = w.change[x] = A(0);
+        if (!direct_image_)
+            for (int64_t x = 0; x < held_ * pitch_; ++x) w.ring[x] = T(0);
+        for (int64_t x = 0; x < held_ * (kStep + most(kStep, taps_)); ++x) w.rim[x] = P(0);
+        for (int64_t x = 0; !folds_ && x < pitch_; ++x) w.smooth[x] = w.change[x] = T(0);
+        for (int64_t c = 0; c < outputs_ * kBlockRows; ++c) w.rim_targets[c] = w.results + c * pitch_;
     }
 
     const char* image_row(const Work& w, int64_t n) const { return read_.row(w.strip.image, w.strip.first_row + n); }
 
-    // Result row n sees the padded rows n, n + 1, ... of the run.
-    void filter_columns(Work& w, int64_t n) const {
+    // `rows` result rows from n on see the padded rows n, ..., n + rows + taps - 2 of the run.
+    void find_rows(Work& w, int64_t n, int64_t rows) const {
+        const int64_t end = n + rows + taps_ - 1;
         if constexpr (!kBytes) {
             if (!direct_image_) {
-                for (int64_t m = n ? n + taps_ - 1 : 0; m < n + taps_; ++m)
-                    read_.read(w.ring + m % taps_ * pitch_, image_row(w, m), w.run, 1, w.fill);
-                for (int64_t a = 0; a < taps_; ++a) w.rows[a] = w.ring + (n + a) % taps_ * pitch_;
-                return filter_own(w);
+                for (; w.gathered < end; ++w.gathered)
+                    read_.read(w.ring + w.gathered % held_ * pitch_, image_row(w, w.gathered), w.run, 1, w.fill);
+                for (int64_t m = n; m < end; ++m) w.rows[m - n] = w.ring + m % held_ * pitch_;
+                return;
             }
         }
-        const int64_t own = w.strip.first_column + w.first - job_.columns.before;
-        for (int64_t a = 0; a < taps_; ++a) {
-            const char* row = image_row(w, n + a);
-            w.rows[a] = row ? reinterpret_cast<const P*>(row) + own : w.fill_row;
+        const int64_t own = w.strip.first_column - job_.columns.before;
+        for (int64_t m = n; m < end; ++m) {
+            const char* row = image_row(w, m);
+            w.rows[m - n] = row ? reinterpret_cast<const P*>(row) + own : w.fill_row;
         }
-        filter_own(w);
-        filter_rim(w, n, 0, w.first);
-        filter_rim(w, n, w.last, w.padded);
     }
 
-    void filter_own(const Work& w) const {
-        A *const smooth = w.smooth + w.first, *const change = w.change + w.first;
-        const int64_t count = w.last - w.first;
-        if constexpr (kBytes) filter_bytes_down(w.rows, smooth, change, count, short_factors_);
-        else if (taps_ == 3) filter_down<T, 3>(w.rows, smooth, change, count, factors_);
-        else filter_down<T, 0>(w.rows, smooth, change, count, factors_);
+    // Results go where they belong, or into scratch first.
+    bool find_targets(Work& w, int64_t n, int64_t rows) const {
+        const bool in_place = direct_out_ && w.strip.columns >= kStep;
+        for (int64_t c = 0; c < outputs_; ++c)
+            for (int64_t r = 0; r < rows; ++r) {
+                T*& target = w.targets[c * kBlockRows + r];
+                target = in_place ? reinterpret_cast<T*>(w.strip.out_row(job_, n + r) + c * job_.out.channel)
+                                  : w.results + (c * kBlockRows + r) * pitch_;
+            }
+        return in_place;
+    }
+
+    bool write_rows(const Work& w, int64_t n, int64_t rows) const {
+        bool finite = true;
+        for (int64_t c = 0; c < outputs_; ++c)
+            for (int64_t r = 0; r < rows; ++r)
+                finite &= write_(w.strip.out_row(job_, n + r) + c * job_.out.channel, job_.out.column,
+                                 w.targets[c * kBlockRows + r], w.strip.columns);
+        return finite;
+    }
+
+    // The rim goes by the index map, what lies between by pointer.
+    void filter_block(const Work& w, int64_t n, int64_t rows) const {
+        const int64_t columns = w.strip.columns;
+        if (!direct_image_) return sweep(w.rows, w.targets, rows, 0, most(columns, kStep));
+        int64_t left = least(w.first, columns), right = most(w.last - 2, left);
+        if (right - left < kStep) left = right = columns;
+        for (int64_t from = left; from < right;) {
+            // No chunk is narrower than a step.
+            const int64_t to = right - from < kBlockColumns + kStep ? right : from + kBlockColumns;
+            sweep(w.rows, w.targets, rows, from, to);
+            from = to;
+        }
+        filter_rim(w, n, rows, 0, left);
+        filter_rim(w, n, rows, right, columns);
+    }
+
+    void filter_rim(const Work& w, int64_t n, int64_t rows, int64_t from, int64_t to) const {
+        const int64_t* const source = job_.columns.source + w.strip.first_column;
+        const P* pixels[kBlockRows + 2];
+        for (; from < to; from += kStep) {
+            const int64_t count = least(kStep, to - from);
+            for (int64_t m = 0; m < rows + 2; ++m) {
+                P* const target = w.rim + m * 2 * kStep;
+                const char* const row = image_row(w, n + m);
+                for (int64_t p = 0; p < count + 2; ++p) {
+                    const int64_t place = source[from + p];
+                    target[p] = row != nullptr && place >= 0 ? reinterpret_cast<const P*>(row)[place] : w.fill;
+                }
+                pixels[m] = target;
+            }
+            T beside[3 * kBlockRows * kStep];
+            T* targets[3 * kBlockRows];
+            for (int64_t c = 0; c < outputs_ * kBlockRows; ++c) targets[c] = beside + c * kStep;
+            sweep(pixels, targets, rows, 0, kStep);
+            for (int64_t c = 0; c < outputs_; ++c)
+                for (int64_t r = 0; r < rows; ++r)
+                    for (int64_t p = 0; p < count; ++p) w.targets[c * kBlockRows + r][from + p] = targets[c * kBlockRows + r][p];
+        }
+    }
+
+    void sweep(const P* const* rows, T* const* targets, int64_t height, int64_t from, int64_t to) const {
+        if (outputs_ == 1) sweep_as<1>(rows, targets, height, from, to);
+        else if (outputs_ == 2) sweep_as<2>(rows, targets, height, from, to);
+        else sweep_as<3>(rows, targets, height, from, to);
+    }
+
+    template <int Outputs>
+    void sweep_as(const P* const* rows, T* const* targets, int64_t height, int64_t from, int64_t to) const {
+        if constexpr (kBytes) sweep_bytes<Outputs>(rows, targets, height, from, to, folded_);
+        else sweep_block<T, Outputs>(rows, targets, height, from, to, folded_);
+    }
+
+    // Any number of taps: down, then across.
+    void filter_row(const Work& w, int64_t n) const {
+        if constexpr (!kBytes) {
+            for (int64_t a = 0; a < taps_; ++a) w.rows[a] = w.rows[a] == w.fill_row ? w.fill_row : w.rows[a] + w.first;
+            filter_down<T>(w.rows, w.smooth + w.first, w.change + w.first, w.last - w.first, factors_);
+            sum_rim(w, n, 0, w.first);
+            sum_rim(w, n, w.last, w.padded);
+            T* targets[3];
+            for (int64_t c = 0; c < outputs_; ++c) targets[c] = w.targets[c * kBlockRows];
+            const bool in_place = direct_out_ && w.strip.columns >= kStep;
+            const int64_t count = in_place ? w.strip.columns : round_up(w.strip.columns, kStep);
+            if (outputs_ == 1) filter_across<T, 1>(w.smooth, w.change, targets, count, factors_);
+            else if (outputs_ == 2) filter_across<T, 2>(w.smooth, w.change, targets, count, factors_);
+            else filter_across<T, 3>(w.smooth, w.change, targets, count, factors_);
+        }
     }
 
     // Columns past the image's edges, one by one.
-    void filter_rim(const Work& w, int64_t n, int64_t from, int64_t to) const {
+    void sum_rim(const Work& w, int64_t n, int64_t from, int64_t to) const {
         for (int64_t p = from; p < to; ++p) {
             const int64_t source = job_.columns.source[w.strip.first_column + p];
             T smoothed = 0, changed = 0;
             for (int64_t a = 0; a < taps_; ++a) {
                 const char* row = image_row(w, n + a);
-                P pixel = w.fill;
-                if (row != nullptr && source >= 0) std::memcpy(&pixel, row + source * int64_t(sizeof(P)), sizeof(P));
-                smoothed = add_product(factors_.across[a], T(pixel), smoothed);
-                changed = add_product(factors_.along[a], T(pixel), changed);
+                T pixel = T(w.fill);
+                if (row != nullptr && source >= 0) pixel = reinterpret_cast<const T*>(row)[source];
+                smoothed = add_product(factors_.across[a], pixel, smoothed);
+                changed = add_product(factors_.along[a], pixel, changed);
             }
-            w.smooth[p] = A(smoothed);
-            w.change[p] = A(changed);
+            w.smooth[p] = smoothed;
+            w.change[p] = changed;
         }
-    }
-
-    bool filter_row(const Work& w, int64_t n) const {
-        const bool in_place = direct_out_ && w.strip.columns >= kStep;
-        T* targets[3];
-        for (int64_t c = 0; c < outputs_; ++c)
-            targets[c] = in_place ? reinterpret_cast<T*>(w.strip.out_row(job_, n) + c * job_.out.channel) : w.results + c * pitch_;
-        const int64_t count = in_place ? w.strip.columns : round_up(w.strip.columns, kStep);
-        if (outputs_ == 1) filter_across_all<1>(w, targets, count);
-        else if (outputs_ == 2) filter_across_all<2>(w, targets, count);
-        else filter_across_all<3>(w, targets, count);
-        bool finite = true;
-        if (!in_place)
-            for (int64_t c = 0; c < outputs_; ++c)
-                finite &= write_(w.strip.out_row(job_, n) + c * job_.out.channel, job_.out.column, targets[c], w.strip.columns);
-        return finite;
-    }
-
-    template <int Outputs> void filter_across_all(const Work& w, T* const* targets, int64_t count) const {
-        if constexpr (kBytes) filter_bytes_across<Outputs>(w.smooth, w.change, targets, count, short_factors_);
-        else if (taps_ == 3) filter_across<T, 3, Outputs>(w.smooth, w.change, targets, count, factors_);
-        else filter_across<T, 0, Outputs>(w.smooth, w.change, targets, count, factors_);
     }
 };
 
@@ -426,8 +569,7 @@ private:
 bool suits_bytes(const Job& job) {
     const Axis &rows = job.rows, &columns = job.columns;
     const float* weights = static_cast<const float*>(job.weights);
-    if (job.image.element != Element::u8 || job.image.column != 1 || rows.taps != 3) return false;
-    if (weights[0] != weights[2] || weights[3] != -1 || weights[4] != 0 || weights[5] != 1) return false;
+    if (job.image.element != Element::u8 || job.image.column != 1 || !folds<float>(job)) return false;
     float total = 0;
     for (int a = 0; a < 3; ++a) {
         if (weights[a] != std::floor(weights[a]) || weights[a] < 0) return false;
@@ -441,9 +583,9 @@ bool suits_bytes(const Job& job) {
 }  // namespace
 
 int CORR2D_ENTRY(gradient)(const Job& job, int threads, bool (*interrupted)()) {
-    if (job.sum == Element::f64) return Gradient<double, double, double>(job, threads).run(threads, interrupted);
-    if (suits_bytes(job)) return Gradient<float, uint8_t, int16_t>(job, threads).run(threads, interrupted);
-    return Gradient<float, float, float>(job, threads).run(threads, interrupted);
+    if (job.sum == Element::f64) return Gradient<double, double>(job, threads).run(threads, interrupted);
+    if (suits_bytes(job)) return Gradient<float, uint8_t>(job, threads).run(threads, interrupted);
+    return Gradient<float, float>(job, threads).run(threads, interrupted);
 }
 
 }  // namespace corr2d
