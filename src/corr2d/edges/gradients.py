@@ -264,8 +264,9 @@ def magnitude(
     np.float64(5.0)
     """
     asked = request(operator, sigma, border, fill, scale, channel_axis, dtype, floating=True)
-    if choice("color", color, COLORS) == "each":
+    if color == "each":
         return magnitude_of_image(image, asked, out)
+    choice("color", color, COLORS)
     if out is not None:
         refuse("out", "None for color='structure'", describe(out))
     y, x = across_channels(*components(image, asked), channel_axis)
@@ -284,7 +285,7 @@ def request(
     floating: bool = False,
 ) -> Request:
     """Check what the operator itself does not; `floating`: the result is no integer."""
-    wanted = requested_dtype(dtype)
+    wanted = None if dtype is None else requested_dtype(dtype)
     if wanted in COMPLEX:
         refuse("dtype", "real", repr(wanted), kind=TypeError)
     if floating and wanted is not None and wanted not in FLOATS:

@@ -181,7 +181,9 @@ def _operator(name: str, sigma: float | None) -> Operator:
 
 def scale_named(scale: Any) -> Scale:
     """Check the scale."""
-    checked: Scale = choice("scale", scale, SCALES)
+    if not (type(scale) is str and scale in SCALES):
+        choice("scale", scale, SCALES)
+    checked: Scale = scale
     return checked
 
 
