@@ -54,9 +54,11 @@ def photograph(shape: tuple[int, int], dtype: str) -> Array:
     """Give a photograph of this size: scikit-image's cameraman, mirrored as often as it takes."""
     image = skimage.data.camera()
     grown = np.pad(
-        image, [(0, wanted - have) for wanted, have in zip(shape, image.shape, strict=True)], mode="symmetric"
+        image,
+        [(0, max(wanted - have, 0)) for wanted, have in zip(shape, image.shape, strict=True)],
+        mode="symmetric",
     )
-    return np.ascontiguousarray(grown.astype(dtype))
+    return np.ascontiguousarray(grown[: shape[0], : shape[1]].astype(dtype))
 
 
 def cells() -> Iterator[Cell]:
@@ -210,10 +212,10 @@ def page(rows: list[Row], command: str, described: dict[str, Any]) -> str:
         "\n".join(header(command, described)),
         "One call each, in one process and in turns: the median in ms, with [lower, upper quartile] "
         "for corr2d. The image is scikit-image's cameraman, mirrored up to size. Everybody who can writes "
-        "into an output that is there already. Magnitudes are of raw components with OpenCV's default border, "
-        'agreed upon before timing; the edges of `canny(..., compat="opencv")` are cv2.Canny\'s pixel for '
-        f"pixel, those of float32 images differ from scikit-image's in at most {OTHER_EDGES:.0%} of the "
-        f"pixels, because both interpolate in their own way{missing}.",
+        "into an output that is there already. Magnitudes are of raw components with OpenCV's border, agreed "
+        'upon before timing; the edges of `canny(..., compat="opencv")` are cv2.Canny\'s pixel for pixel, '
+        f"those of float32 images differ from scikit-image's in at most {OTHER_EDGES:.0%} of the pixels, "
+        f"because both interpolate in their own way{missing}.",
     ]
     wrong = [text for row in rows for text in row.disagreements.values()]
     if wrong:
