@@ -11,10 +11,13 @@ namespace corr2d {
     int separable_##set(const Job&, int, bool (*)());         \
     int box_##set(const Job&, int, bool (*)());               \
     int fft_##set(const Job&, int, bool (*)());               \
-    void spectrum_##set(const Job&, const void*, void*);
+    int gradient_##set(const Job&, int, bool (*)());          \
+    void spectrum_##set(const Job&, const void*, void*);       \
+    int canny_##set(const EdgeJob&, int, bool (*)());
 #define CORR2D_ROW(set) \
     {#set, has_##set, \
-     {correlate_##set, folded_##set, sparse_##set, integer_##set, separable_##set, box_##set, fft_##set}, spectrum_##set}
+     {correlate_##set, folded_##set, sparse_##set, integer_##set, separable_##set, box_##set, fft_##set, \
+      gradient_##set}, spectrum_##set, canny_##set}
 
 #if defined(__x86_64__)
 CORR2D_DECLARE(baseline)
