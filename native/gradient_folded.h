@@ -120,14 +120,35 @@ inline Shorts load_bytes(const uint8_t* source) {
 
 inline Vector<float> floats(Doublewords values) { return __builtin_convertvector(Vector<int32_t>(values), Vector<float>); }
 
-template <int Outputs, class Row>
-inline void put(Vector<float> y, Vector<float> x, const Row& targets, int64_t at, Vector<float> scale) {
+// The squares are whole numbers below 2^24, so only their sum is rounded, however it is formed.
+inline void add_squares(Words y, Words x, Vector<float>& low, Vector<float>& high) {
+#if defined(__AVX2__) && CORR2D_VECTOR_BYTES == 32
+    const __m256i first = _mm256_unpacklo_epi16(__m256i(y), __m256i(x)), second = _mm256_unpackhi_epi16(__m256i(y), __m256i(x));
+    const __m256i even = _mm256_madd_epi16(first, first), odd = _mm256_madd_epi16(second, second);
+    low = floats(Doublewords(_mm256_permute2x128_si256(even, odd, 0x20)));
+    high = floats(Doublewords(_mm256_permute2x128_si256(even, odd, 0x31)));
+#else
+    const Vector<float> y_low = floats(widen_low(y)), x_low = floats(widen_low(x));
+    const Vector<float> y_high = floats(widen_high(y)), x_high = floats(widen_high(x));
+    low = y_low * y_low + x_low * x_low;
+    high = y_high * y_high + x_high * x_high;
+#endif
+}
+
+template <int Outputs, class Row> inline void put(Words y, Words x, const Row& targets, int64_t at, Vector<float> scale) {
+    constexpr int64_t half = kShortLanes / 2;
     if constexpr (Outputs >= 2) {
-        store(targets[0] + at, y * scale);
-        store(targets[1] + at, x * scale);
+        store(targets[0] + at, floats(widen_low(y)) * scale);
+        store(targets[0] + at + half, floats(widen_high(y)) * scale);
+        store(targets[1] + at, floats(widen_low(x)) * scale);
+        store(targets[1] + at + half, floats(widen_high(x)) * scale);
     }
-    // The squares are whole numbers below 2^24, so only their sum is rounded.
-    if constexpr (Outputs != 2) store(targets[Outputs - 1] + at, square_root<float>(y * y + x * x) * scale);
+    if constexpr (Outputs != 2) {
+        Vector<float> low, high;
+        add_squares(y, x, low, high);
+        store(targets[Outputs - 1] + at, square_root<float>(low) * scale);
+        store(targets[Outputs - 1] + at + half, square_root<float>(high) * scale);
+    }
 }
 
 inline void filter_bytes(const uint8_t* row, Shorts outer, Shorts middle, Shorts& smooth, Shorts& change) {
@@ -154,8 +175,7 @@ inline __attribute__((always_inline)) void sweep_byte_rows(const uint8_t* const*
             filter_bytes(rows[n + 2] + at, outer, middle, smooth[2], change[2]);
             const Words y = Words(smooth[2] - smooth[0]);
             const Words x = Words((change[0] + change[2]) * outer + change[1] * middle);
-            put<Outputs>(floats(widen_low(y)), floats(widen_low(x)), targets[n], at, scale);
-            put<Outputs>(floats(widen_high(y)), floats(widen_high(x)), targets[n], at + kShortLanes / 2, scale);
+            put<Outputs>(y, x, targets[n], at, scale);
             smooth[0] = smooth[1], smooth[1] = smooth[2];
             change[0] = change[1], change[1] = change[2];
         }
