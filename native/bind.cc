@@ -4,10 +4,12 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "correlate.h"
+#include "edges.h"
 #include "threads.h"
 
 namespace nb = nanobind;
@@ -148,6 +150,7 @@ private:
             case Algorithm::integer: return taps * int64_t(sizeof(int16_t));
             case Algorithm::separable: return out_channels * job_.terms * (job_.rows.taps + job_.columns.taps) * sum_size();
             case Algorithm::box: return out_channels * sum_size();
+            case Algorithm::gradient: return (job_.rows.taps + job_.columns.taps + 1) * sum_size();
             case Algorithm::fft: return (out_channels * spectrum_values(job_) + taps) * sum_size();
             default: return taps * sum_size();
         }
@@ -202,6 +205,91 @@ private:
     alignas(16) char fill_[16];
 };
 
+// A borrowed stack of planes (planes, rows, columns) whose rows are runs of neighbours, or None.
+class Stack {
+public:
+    Stack(nb::handle array, const EdgeJob& job, int64_t size, int flags = PyBUF_STRIDES) {
+        if (array.is_none()) return;
+        buffer_.emplace(array, flags);
+        const Py_buffer* const view = buffer_->operator->();
+        const bool fits = view->ndim == 3 && view->shape[0] == job.planes && view->shape[1] == job.rows &&
+                          view->shape[2] == job.columns && view->itemsize == size && (job.columns < 2 || view->strides[2] == size);
+        if (!fits) throw nb::value_error("an array does not fit the planes of edges");
+        planes_ = {static_cast<char*>(view->buf), view->strides[0], view->strides[1]};
+    }
+    const Planes& planes() const { return planes_; }
+
+private:
+    std::optional<Buffer> buffer_;
+    Planes planes_{};
+};
+
+// The index map of an axis, from `reach` positions before it to as many after.
+const int64_t* axis_map(const Buffer& map, int64_t length, int64_t reach) {
+    const auto* sources = static_cast<const int64_t*>(map->buf);
+    bool fits = map->itemsize == 8 && map->len == 8 * (length + 2 * reach);
+    for (int64_t n = 0; fits && n < length + 2 * reach; ++n) fits = sources[n] >= -1 && sources[n] < length;
+    if (!fits) throw nb::value_error("an index map does not fit its axis");
+    return sources;
+}
+
+void trace_edges(const std::string& instruction_set, nb::handle out, const std::vector<double>& low,
+                 const std::vector<double>& high, int value, bool classes, int threads, nb::handle allowed, nb::handle image,
+                 int aperture, bool squared, nb::handle factors, nb::handle row_map, nb::handle column_map, double fill,
+                 nb::handle down, nb::handle across) {
+    Buffer results(out, PyBUF_STRIDES | PyBUF_WRITABLE);
+    if (results->ndim != 3 || low.size() != size_t(results->shape[0]) || high.size() != low.size())
+        throw nb::value_error("out must have three dimensions, and each of its planes two thresholds");
+    const bool given = !image.is_none(), filtered = given && !factors.is_none();
+    if (down.is_none() != across.is_none() || (!given && down.is_none()) || (given && !filtered && !down.is_none()))
+        throw nb::value_error("an image, or both parts of a gradient, must be given");
+    const nb::handle first = image.is_none() ? down : image;
+    const int64_t size = Buffer(first, PyBUF_STRIDES)->itemsize;
+    EdgeJob job{};
+    job.planes = results->shape[0];
+    job.rows = results->shape[1];
+    job.columns = results->shape[2];
+    const int written = PyBUF_STRIDES | PyBUF_WRITABLE, part_flags = filtered ? written : PyBUF_STRIDES;
+    const Stack pixels(image, job, size), vertical(down, job, size, part_flags), horizontal(across, job, size, part_flags),
+        mask(allowed, job, 1), edges(out, job, 1, written);
+    job.source = filtered ? GradientSource::image : given ? GradientSource::bytes : GradientSource::parts;
+    if ((job.source == GradientSource::bytes) != (size == 1)) throw nb::value_error("the elements do not fit the gradient");
+    std::optional<Buffer> taps, rows, columns;
+    if (job.source == GradientSource::image) {
+        taps.emplace(factors, PyBUF_C_CONTIGUOUS);
+        job.factors = (*taps)->buf;
+        job.taps = ((*taps)->len / size - 1) / 2;
+        if ((*taps)->itemsize != size || job.taps % 2 == 0 || (*taps)->len != (2 * job.taps + 1) * size)
+            throw nb::value_error("factors must be as many taps that smooth as differentiate, an odd number, and a scale");
+        rows.emplace(row_map, PyBUF_C_CONTIGUOUS);
+        columns.emplace(column_map, PyBUF_C_CONTIGUOUS);
+        job.row_map = axis_map(*rows, job.rows, job.taps / 2);
+        job.column_map = axis_map(*columns, job.columns, job.taps / 2);
+        job.fill = fill;
+    }
+    job.image = pixels.planes();
+    job.aperture = aperture;
+    job.squared = squared;
+    job.down = vertical.planes();
+    job.across = horizontal.planes();
+    job.element = size == 8 ? Element::f64 : Element::f32;
+    job.allowed = mask.planes();
+    job.low = low.data();
+    job.high = high.data();
+    job.out = edges.planes();
+    job.value = uint8_t(value);
+    job.classes = classes;
+    if (job.planes * job.rows * job.columns == 0) return;
+    const InstructionSet& set = instruction_set_named(instruction_set);
+    int outcome;
+    {
+        nb::gil_scoped_release release;
+        outcome = set.canny(job, threads, interrupted);
+    }
+    if (outcome & kInterrupted) throw nb::python_error();
+    if (outcome & kOutOfMemory) throw std::bad_alloc();
+}
+
 }  // namespace
 }  // namespace corr2d
 
@@ -220,6 +308,14 @@ NB_MODULE(_native, module) {
             return names;
         },
         "Names of the instruction sets this build holds and this machine has, plainest first.");
+    const nb::object none = nb::none();
+    module.def("trace_edges", corr2d::trace_edges, nb::arg("instruction_set"), nb::arg("out"), nb::arg("low"), nb::arg("high"),
+               nb::arg("value"), nb::arg("classes"), nb::arg("threads"), nb::kw_only(), nb::arg("allowed").none() = none,
+               nb::arg("image").none() = none, nb::arg("aperture") = 3, nb::arg("squared") = false, nb::arg("factors").none() = none,
+               nb::arg("row_map").none() = none, nb::arg("column_map").none() = none, nb::arg("fill") = 0.0, nb::arg("down").none() = none,
+               nb::arg("across").none() = none,
+               "Write Canny's edges of a uint8 image, of a floating one by two factors, or of a gradient, into `out`; see "
+               "native/edges.h.");
     nb::class_<Correlation>(module, "Correlation", "A resolved call of the operator, ready to run on arrays.")
         .def(nb::init<const std::string&, const std::string&, const std::string&, nb::tuple, nb::tuple, nb::tuple, nb::tuple,
                       const std::vector<int64_t>&, bool, nb::tuple, nb::handle, nb::tuple>(),

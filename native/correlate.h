@@ -12,10 +12,14 @@ enum class Algorithm : uint8_t {
     integer,    // the same, as int16; sums are int32; one channel per sum, stride 1
     separable,  // [groups][out_channels][terms][kh column weights, then kw row weights]; one channel per sum, stride 1
     box,        // [groups][out_channels]: the one weight of all taps; one channel per sum, stride 1
-    fft         // what `spectrum` wrote, per [groups][out_channels]; one channel per sum, stride 1
+    fft,        // what `spectrum` wrote, per [groups][out_channels]; one channel per sum, stride 1
+    gradient    // [taps that smooth, then taps that differentiate, then the scale]; one image channel, one group, a square
+                // window, stride 1, no bias; floating sums. One result channel is the magnitude, two are y and x, three
+                // all of them in this order (gradient.cc)
 };
-constexpr int kAlgorithms = 7;
-constexpr const char* kAlgorithmNames[kAlgorithms] = {"direct", "folded", "sparse", "integer", "separable", "box", "fft"};
+constexpr int kAlgorithms = 8;
+constexpr const char* kAlgorithmNames[kAlgorithms] = {"direct",    "folded", "sparse", "integer",
+                                                      "separable", "box",    "fft",    "gradient"};
 
 // Returns an Outcome. `interrupted` is polled by the caller's thread.
 using Correlate = int (*)(const Job& job, int threads, bool (*interrupted)());
@@ -35,12 +39,17 @@ int lag_products_slow(const Job& job, double* sums, int threads, bool (*interrup
 // The definition, tap by tap through the index maps: the slow twin that tests hold the fast ones against.
 int correlate_slow(const Job& job, int threads, bool (*interrupted)());
 
+// Canny's detector, edges.h.
+struct EdgeJob;
+using TraceEdges = int (*)(const EdgeJob& job, int threads, bool (*interrupted)());
+
 struct InstructionSet {
     const char* name;
     bool (*available)();
     Correlate run[kAlgorithms];  // by Algorithm
     Spectrum spectrum;
     AddLags lag_products, lag_spectra;
+    TraceEdges canny;
 
     Correlate correlate(Algorithm algorithm) const { return run[int(algorithm)]; }
 };

@@ -3,58 +3,64 @@
 
 namespace corr2d {
 
-#define CORR2D_DECLARE(set)                                   \
-    int correlate_##set(const Job&, int, bool (*)());         \
-    int folded_##set(const Job&, int, bool (*)());            \
-    int sparse_##set(const Job&, int, bool (*)());            \
-    int integer_##set(const Job&, int, bool (*)());           \
-    int separable_##set(const Job&, int, bool (*)());         \
-    int box_##set(const Job&, int, bool (*)());               \
-    int fft_##set(const Job&, int, bool (*)());               \
-    void spectrum_##set(const Job&, const void*, void*);      \
+#define CORR2D_DECLARE(set)                                       \
+    bool has_##set();                                             \
+    int correlate_##set(const Job&, int, bool (*)());             \
+    int folded_##set(const Job&, int, bool (*)());                \
+    int sparse_##set(const Job&, int, bool (*)());                \
+    int integer_##set(const Job&, int, bool (*)());               \
+    int separable_##set(const Job&, int, bool (*)());             \
+    int box_##set(const Job&, int, bool (*)());                   \
+    int fft_##set(const Job&, int, bool (*)());                   \
+    int gradient_##set(const Job&, int, bool (*)());              \
+    void spectrum_##set(const Job&, const void*, void*);          \
     int lag_products_##set(const Job&, double*, int, bool (*)()); \
-    int lag_spectra_##set(const Job&, double*, int, bool (*)());
-#define CORR2D_ROW(set) \
-    {#set, has_##set, \
-     {correlate_##set, folded_##set, sparse_##set, integer_##set, separable_##set, box_##set, fft_##set}, \
-     spectrum_##set, lag_products_##set, lag_spectra_##set}
+    int lag_spectra_##set(const Job&, double*, int, bool (*)());  \
+    int canny_##set(const EdgeJob&, int, bool (*)());
+#define CORR2D_ROW(set)                                                                                            \
+    {#set,                                                                                                         \
+     has_##set,                                                                                                    \
+     {correlate_##set, folded_##set, sparse_##set, integer_##set, separable_##set, box_##set, fft_##set, gradient_##set}, \
+     spectrum_##set,                                                                                               \
+     lag_products_##set,                                                                                           \
+     lag_spectra_##set,                                                                                            \
+     canny_##set},
 
-#if defined(__x86_64__)
+// CMakeLists.txt defines CORR2D_WITH_<set> for every set it builds, and the machine's architecture with it.
+#ifdef CORR2D_WITH_baseline
 CORR2D_DECLARE(baseline)
-CORR2D_DECLARE(avx2)
-CORR2D_DECLARE(avx512)
-
-namespace {
 bool has_baseline() { return true; }
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-bool has_avx512() {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-}
-}  // namespace
-
-const InstructionSet kInstructionSets[] = {CORR2D_ROW(baseline), CORR2D_ROW(avx2), CORR2D_ROW(avx512)};
-const int kInstructionSetCount = 3;
-
-#elif defined(__aarch64__)
-CORR2D_DECLARE(neon)
-
-namespace {
-bool has_neon() { return true; }
-}  // namespace
-
-const InstructionSet kInstructionSets[] = {CORR2D_ROW(neon)};
-const int kInstructionSetCount = 1;
-
-#else
-CORR2D_DECLARE(baseline)
-
-namespace {
-bool has_baseline() { return true; }
-}  // namespace
-
-const InstructionSet kInstructionSets[] = {CORR2D_ROW(baseline)};
-const int kInstructionSetCount = 1;
 #endif
+#ifdef CORR2D_WITH_avx2
+CORR2D_DECLARE(avx2)
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#endif
+#ifdef CORR2D_WITH_avx512
+CORR2D_DECLARE(avx512)
+bool has_avx512() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+#endif
+#ifdef CORR2D_WITH_neon
+CORR2D_DECLARE(neon)
+bool has_neon() { return true; }
+#endif
+
+const InstructionSet kInstructionSets[] = {
+#ifdef CORR2D_WITH_baseline
+    CORR2D_ROW(baseline)
+#endif
+#ifdef CORR2D_WITH_avx2
+    CORR2D_ROW(avx2)
+#endif
+#ifdef CORR2D_WITH_avx512
+    CORR2D_ROW(avx512)
+#endif
+#ifdef CORR2D_WITH_neon
+    CORR2D_ROW(neon)
+#endif
+};
+const int kInstructionSetCount = sizeof kInstructionSets / sizeof kInstructionSets[0];
 
 }  // namespace corr2d

@@ -6,6 +6,26 @@ version: str
 
 def hardware_threads() -> int: ...
 def instruction_sets() -> list[str]: ...
+def trace_edges(
+    instruction_set: str,
+    out: Any,
+    low: list[float],
+    high: list[float],
+    value: int,
+    classes: bool,
+    threads: int,
+    *,
+    allowed: Any | None = None,
+    image: Any | None = None,
+    aperture: int = 3,
+    squared: bool = False,
+    factors: Any | None = None,
+    row_map: Any | None = None,
+    column_map: Any | None = None,
+    fill: float = 0.0,
+    down: Any | None = None,
+    across: Any | None = None,
+) -> None: ...
 
 class Correlation:
     def __init__(

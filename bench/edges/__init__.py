@@ -1,0 +1,1 @@
+"""Edges: how true they are (accuracy), and how fast (speed), beside other libraries."""

@@ -1,0 +1,76 @@
+"""OpenCV's Canny, pixel for pixel: what differs from ours, and the thresholds as it reads them.
+
+It does not smooth; its gradient is in raw Sobel units of a uint8 image with the outermost pixels repeated;
+the direction is one of four sectors, and nothing is interpolated; a pixel passes a threshold if it is *above*
+it. Thresholds are exchanged if need be, divided by 16 for aperture 7 (as its gradient is, to fit 16 bits),
+squared for the L2 gradient up to 32767 each, and rounded down.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from corr2d import _native
+from corr2d.arrays import as_array, is_tensor
+from corr2d.edges.detection import planes, threads_for
+from corr2d.edges.operators import Array
+from corr2d.engines import instruction_set
+from corr2d.errors import describe, refuse
+from corr2d.kernels.arguments import choice, real
+
+APERTURES = (3, 5, 7)
+# Aperture 7 alone is divided, gradient and thresholds alike, so that sums of 8-bit pixels fit 16 bits.
+DIVISOR_OF_7 = 16
+LARGEST_L2_THRESHOLD = 32767.0
+EDGE = 255
+
+
+def canny_opencv(image: Any, low: Any, high: Any, aperture: Any, l2gradient: Any) -> Array:
+    """Give OpenCV's edges, 255 and 0."""
+    pixels, dtype = as_array("image", image.detach() if is_tensor(image) else image)
+    if dtype != "uint8" or pixels.ndim < 2 or 0 in pixels.shape[-2:]:
+        refuse(
+            "image",
+            "of uint8, shape (..., H, W), for compat='opencv'",
+            describe(image),
+            "Leave compat out for other types." if dtype != "uint8" else "",
+            TypeError if dtype != "uint8" else ValueError,
+        )
+    choice("aperture", aperture, APERTURES)
+    if not isinstance(l2gradient, (bool, np.bool_)):
+        refuse("l2gradient", "True or False", describe(l2gradient), kind=TypeError)
+    first, second = _thresholds(low, high, aperture, bool(l2gradient))
+    out = np.empty(pixels.shape, np.uint8)
+    count = out.size // math.prod(out.shape[-2:])
+    _native.trace_edges(
+        instruction_set(),
+        planes(out),
+        [first] * count,
+        [second] * count,
+        EDGE,
+        False,
+        threads_for(out.size),
+        image=planes(pixels),
+        aperture=aperture,
+        squared=bool(l2gradient),
+    )
+    return out
+
+
+def _thresholds(low: Any, high: Any, aperture: int, squared: bool) -> tuple[float, float]:
+    """Turn thresholds into the whole numbers that whole magnitudes are compared with."""
+    for argument, value in (("low", low), ("high", high)):
+        if value is None:
+            refuse(
+                argument, "given for compat='opencv', in raw Sobel units", "None", "OpenCV has no default."
+            )
+    pair = sorted(real(argument, value, "a number") for argument, value in (("low", low), ("high", high)))
+    if aperture == 7:
+        pair = [value / DIVISOR_OF_7 for value in pair]
+    if squared:
+        pair = [min(LARGEST_L2_THRESHOLD, value) for value in pair]
+        pair = [value * value if value > 0 else value for value in pair]
+    return float(math.floor(pair[0])), float(math.floor(pair[1]))
