@@ -46,6 +46,19 @@ template <int64_t Step, class Take> inline __attribute__((always_inline)) void s
     if (from < to) take(to - Step);
 }
 
+// The rows of the next block, where they lie as those of this one do: a hint that wins a tenth of the time, because each
+// block begins new streams of reads.
+template <int Height> struct NextRows {
+    template <class P> explicit NextRows(const P* const* rows) {
+        const uintptr_t block = reinterpret_cast<uintptr_t>(rows[Height + 1]) - reinterpret_cast<uintptr_t>(rows[1]);
+        for (int n = 0; n < Height; ++n) at[n] = reinterpret_cast<uintptr_t>(rows[n + 2]) + block;
+    }
+    void fetch(int64_t bytes) const {
+        for (int n = 0; n < Height; ++n) __builtin_prefetch(reinterpret_cast<const void*>(at[n] + uintptr_t(bytes)));
+    }
+    uintptr_t at[Height];
+};
+
 template <class T, int Outputs>
 __attribute__((noinline)) void measure_again(const T* const* rows, T* const* targets, int64_t height, int64_t from, int64_t to,
                                              const Folded<T>& factors) {
@@ -68,8 +81,10 @@ inline __attribute__((always_inline)) bool sweep_rows(const T* const* all_rows, 
     for (int c = 0; c < Outputs; ++c)
         for (int n = 0; n < Height; ++n) targets[c][n] = all_targets[c * kBlockRows + n];
     const Folded<T> held = factors;
+    const NextRows<Height> next(rows);
     Mask small{}, large{};
     step_across<kLanes<T>>(from, to, [&](int64_t at) {
+        next.fetch(at * int64_t(sizeof(T)));
         go_down<T, Height>(rows, Height, at, held, [&](int64_t n, Vector<T> y, Vector<T> x) {
             const Vector<T> scale = broadcast(held.scale);
             if constexpr (Outputs >= 2) {
@@ -167,7 +182,9 @@ inline __attribute__((always_inline)) void sweep_byte_rows(const uint8_t* const*
         for (int c = 0; c < Outputs; ++c) targets[n][c] = all_targets[c * kBlockRows + n];
     const Shorts outer = int16_t(factors.outer) - Shorts{}, middle = int16_t(factors.middle) - Shorts{};
     const Vector<float> scale = broadcast(factors.scale);
+    const NextRows<Height> next(rows);
     step_across<kShortLanes>(from, to, [&](int64_t at) {
+        next.fetch(at);
         Shorts smooth[3], change[3];
         filter_bytes(rows[0] + at, outer, middle, smooth[0], change[0]);
         filter_bytes(rows[1] + at, outer, middle, smooth[1], change[1]);

@@ -71,6 +71,10 @@ __attribute__((noinline)) void measure_row(const T* down, const T* across, int64
     std::memset(magnitude + columns, 0, size_t(kBlock) * sizeof(T));
 }
 
+// By how much more than another a magnitude must be to be greater: the rounding of smoothed 8-bit pixels stays below.
+// Without it rounding would choose among equal neighbours, and find maxima on even slopes.
+template <class T> constexpr T kGreater = sizeof(T) == 4 ? T(1 + 0x1p-17f) : T(1 + 0x1p-40);
+
 // Magnitudes between neighbours are interpolated linearly where the gradient's line crosses the square of the eight
 // neighbours. Of two equal neighbours the one further right, or further down, gives way.
 template <class T>
@@ -79,6 +83,7 @@ __attribute__((noinline)) void suppress_row(Neighbours<T> m, const T* down, cons
     constexpr int64_t L = kLanes<T>;
     typedef uint8_t Bytes __attribute__((vector_size(L)));
     const Vector<T> one = broadcast(T(1)), none{}, lows = broadcast(low), highs = broadcast(high);
+    const Vector<T> greater = broadcast(kGreater<T>);
     for (int64_t first = 0; first < columns; first += kBlock) {
         if (!(m.peaks[first / kBlock] >= low)) {
             std::memset(classes + first, 0, size_t(kBlock));
@@ -100,7 +105,8 @@ __attribute__((noinline)) void suppress_row(Neighbours<T> m, const T* down, cons
             const Vector<T> before = before_side * rest + before_corner * share;
             const Vector<T> after = after_side * rest + after_corner * share;
             const Vector<T> magnitude = load(m.here + x);
-            const Lanes<T> stays = (magnitude > before) & (magnitude >= after) & (magnitude >= lows) & (magnitude > none);
+            const Lanes<T> greatest = (magnitude > before * greater) & (magnitude * greater >= after);
+            const Lanes<T> stays = greatest & (magnitude >= lows) & (magnitude > none);
             const Lanes<T> strong = magnitude >= highs;
             const Lanes<T> value = stays & ((strong & (kStrong - kCandidate)) + kCandidate);
             const Bytes narrow = __builtin_convertvector(value, Bytes);

@@ -38,7 +38,8 @@ def maxima(y, x):
             near, far = at((sign * side[0], sign * side[1])), at((sign * corner[0], sign * corner[1]))
             return near * (kind(1) - share) + far * share
 
-        result[i, j] = here > between(-1) and here >= between(1)
+        greater = kind(1) + kind(2.0 ** (-17 if kind is np.float32 else -40))
+        result[i, j] = here > between(-1) * greater and here * greater >= between(1)
     return result
 
 

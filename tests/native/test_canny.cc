@@ -180,7 +180,9 @@ template <class T> Bytes classes_of_parts(const EdgeJob& job, Array<T>& down, Ar
                 const T near = lies ? at(y, x + sign) : at(y + sign, x), far = at(y + sign * i, x + sign * j);
                 return T(product(near, T(T(1) - share)) + product(far, share));
             };
-            if (here > side(-1) && here >= side(1) && here >= T(job.low[plane])) classes[size_t(y * job.columns + x)] = here >= T(job.high[plane]) ? 2 : 1;
+            const T greater = sizeof(T) == 4 ? T(1.00000762939453125) : T(1 + std::ldexp(1.0, -40));
+            if (here > product(side(-1), greater) && product(here, greater) >= side(1) && here >= T(job.low[plane]))
+                classes[size_t(y * job.columns + x)] = here >= T(job.high[plane]) ? 2 : 1;
         }
     return classes;
 }

@@ -1,4 +1,4 @@
-"""`corr2d apply`: many pictures through one filter, each written whole or not at all."""
+"""Many pictures made of many, each written whole or not at all; and `corr2d apply`, which filters them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ MUCH = 0.1
 
 @dataclass
 class Batch:
-    """A filter, how results become files, and what has been done so far."""
+    """Pictures that are made of pictures, one by one, and what has been done so far."""
 
-    filter: Filter
-    scale: str | None
-    dtype: str | None
-    written: list[Path] = field(default_factory=list)
-    failed: int = 0
-    cut: tuple[Path, float] | None = None
+    written: list[Path] = field(default_factory=list, init=False)
+    failed: int = field(default=0, init=False)
+
+    def make(self, source: Path, target: Path) -> None:
+        """Make one picture of one."""
+        raise NotImplementedError
+
+    def remark(self) -> None:
+        """Say what is worth a word in the end; of most batches nothing is."""
 
     def run(self, pairs: Sequence[tuple[Path, Path]]) -> int:
-        """Filter every picture, go on after one that fails, and return the exit code."""
+        """Make every picture, go on after one that fails, and return the exit code."""
         try:
             with progress(len(pairs)) as step:
                 for source, target in pairs:
@@ -44,32 +47,50 @@ class Batch:
             count = f"{len(self.written)} of {len(pairs)} pictures written"
             complain(f"interrupted: {count}, none of them in part")
             return INTERRUPTED
-        if self.cut:
-            name, share = self.cut
-            complain(
-                f"note: {share:.0%} of the values of {name} are darker than black or brighter than white and "
-                "were cut off; --scale signed, abs or stretch shows them, --scale clip stops this note"
-            )
+        self.remark()
         if self.failed and len(pairs) > 1:
             complain(f"{self.failed} of {len(pairs)} pictures failed, {len(self.written)} written")
         return REFUSED if self.failed else DONE
 
     def _one(self, source: Path, target: Path) -> None:
         try:
-            picture = images.read(source)
-            result = self.filter.pixels(picture.pixels)
-            alpha = self.filter.alpha(picture.alpha, result.shape[:2])
-            scale = self.scale or "clip"
-            dtype = self.dtype or file_dtype(picture.pixels.dtype, target, scale)
-            images.write(target, result, alpha=alpha, scale=scale, dtype=dtype)
+            self.make(source, target)
         except FAULTS as fault:
             self.failed += 1
             complain(f"{source}: {one_line(fault)}")
             return
         self.written.append(target)
         print(target, flush=True)
+
+
+@dataclass
+class FilterBatch(Batch):
+    """A filter, and how its results become files."""
+
+    filter: Filter
+    scale: str | None
+    dtype: str | None
+    cut: tuple[Path, float] | None = field(default=None, init=False)
+
+    def make(self, source: Path, target: Path) -> None:
+        """Filter one picture."""
+        picture = images.read(source)
+        result = self.filter.pixels(picture.pixels)
+        alpha = self.filter.alpha(picture.alpha, result.shape[:2])
+        scale = self.scale or "clip"
+        dtype = self.dtype or file_dtype(picture.pixels.dtype, target, scale)
+        images.write(target, result, alpha=alpha, scale=scale, dtype=dtype)
         if self.scale is None and self.cut is None and (share := cut_off(result, dtype)) > MUCH:
             self.cut = (target, share)
+
+    def remark(self) -> None:
+        """Name the first picture of which much was cut off."""
+        if self.cut:
+            name, share = self.cut
+            complain(
+                f"note: {share:.0%} of the values of {name} are darker than black or brighter than white and "
+                "were cut off; --scale signed, abs or stretch shows them, --scale clip stops this note"
+            )
 
 
 def file_dtype(dtype: np.dtype[Any], target: Path, scale: str) -> str | None:
@@ -90,12 +111,12 @@ def cut_off(result: Array, dtype: str | None) -> float:
 
 
 @door
-def pair_up(sources: Sequence[str], output: str) -> list[tuple[Path, Path]]:
+def pair_up(sources: Sequence[str], output: str, ending: str = "") -> list[tuple[Path, Path]]:
     """Decide where each result goes; refuse, before any work, what would lose a picture.
 
-    Into a folder a result keeps its picture's name. Refused are: an input that is not there, a folder that is
-    not there, two inputs of one name, a result on top of any of the inputs, and an ending that names no
-    format.
+    Into a folder a result keeps its picture's name, with another `ending` if one is given. Refused are: an
+    input that is not there, a folder that is not there, two inputs of one name, a result on top of any of the
+    inputs, and an ending that names no format.
     """
     inputs = [Path(source) for source in sources]
     for source in inputs:
@@ -114,9 +135,14 @@ def pair_up(sources: Sequence[str], output: str) -> list[tuple[Path, Path]]:
             "Make the folder first: mkdir -p FOLDER.",
         )
     targets = [folder / source.name for source in inputs] if into_folder else [folder]
+    if ending and into_folder:
+        targets = [target.with_suffix(ending) for target in targets]
     _refuse_clashes(inputs, targets)
     for target in targets:
-        named(str(target))
+        if not ending:
+            named(str(target))
+        elif target.suffix.lower() != ending:
+            refuse("--output", f"a folder or a file that ends in {ending}", repr(str(target)))
     return list(zip(inputs, targets, strict=True))
 
 

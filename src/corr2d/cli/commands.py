@@ -9,7 +9,8 @@ import numpy as np
 import typer
 
 from corr2d import __version__, images, kernels
-from corr2d.cli.batch import Batch, pair_up
+from corr2d.cli.batch import FilterBatch, pair_up
+from corr2d.cli.edges import METHODS, EdgeBatch, read_finder
 from corr2d.cli.lines import FAULTS, INTERRUPTED, REFUSED, complain, one_line
 from corr2d.cli.options import channels, check_look, read_filter, read_kernel
 from corr2d.images.mapping import SCALES
@@ -22,6 +23,16 @@ Examples:
   corr2d apply photo.jpg --kernel gaussian:sigma=3 -o blurred.jpg
   corr2d apply photo.jpg --kernel sobel-x --scale signed -o edges.png
   corr2d apply *.tif --kernel "1,0,-1;2,0,-2;1,0,-1" --dtype float32 -o results/
+
+{EXIT_CODES}"""
+
+EDGE_EXAMPLES = f"""\b
+Examples:
+  corr2d edges photo.jpg -o edges.png
+  corr2d edges photo.jpg --overlay -o drawn.png
+  corr2d edges *.tif --sigma 2 --low 3 --high 10 -o results/
+  corr2d edges photo.jpg --overlay -o outlines.svg
+  corr2d edges photo.jpg --method scharr -o gradient.tif
 
 {EXIT_CODES}"""
 
@@ -133,7 +144,59 @@ def apply(
     """
     check_look(scale or "clip", dtype)
     chosen = read_filter(kernel, convolve, padding, border, fill, stride, dilation)
-    return Batch(chosen, scale, dtype).run(pair_up(pictures, output))
+    return FilterBatch(chosen, scale, dtype).run(pair_up(pictures, output))
+
+
+@app.command(epilog=EDGE_EXAMPLES)
+def edges(
+    pictures: Images,
+    output: Output,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="canny|sobel|scharr|...",
+            help="'canny' finds thin edges; the name of a gradient operator, one of "
+            + ", ".join(METHODS[1:])
+            + ", gives how much brightness changes at each pixel.",
+        ),
+    ] = "canny",
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Smooth by a Gaussian of this width first; 1 for canny, else 0 if left out.",
+        ),
+    ] = None,
+    low: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Canny's lower threshold, in grey levels of the file per pixel; found from the picture's "
+            "noise if left out.",
+        ),
+    ] = None,
+    high: Annotated[float | None, typer.Option(metavar="NUMBER", help="Canny's upper threshold.")] = None,
+    border: Border = "symmetric",
+    overlay: Annotated[bool, typer.Option("--overlay", help="Draw the edges over the picture.")] = False,
+    svg: Annotated[
+        bool,
+        typer.Option(
+            "--svg",
+            help="Write outlines finer than a pixel as an SVG drawing; so does an OUT.svg without it.",
+        ),
+    ] = False,
+) -> int:
+    """Find edges in pictures and write them as pictures, or as drawings.
+
+    canny writes white edges on black, 8 bits. A gradient is written as it is into TIFF, and from black to
+    white, the steepest place, into other formats. Colours are turned to grey first; pixels that are fully
+    transparent do not count.
+
+    Names of the files written, inputs and failures: as for corr2d apply.
+    """
+    drawing = svg or output.lower().endswith(".svg")
+    chosen = read_finder(method, sigma, low, high, border, overlay, drawing)
+    return EdgeBatch(chosen).run(pair_up(pictures, output, ".svg" if drawing else ""))
 
 
 @app.command(name="kernels", epilog=EXIT_CODES)

@@ -205,6 +205,8 @@ def _show(axes: Axes, panel: Panel) -> Any:
         _write_numbers(axes, values, shown)
     if panel.frame:
         _frame(axes, panel.frame)
+    if panel.lines:
+        _draw_lines(axes, panel)
     return shown
 
 
@@ -223,6 +225,15 @@ def _write_numbers(axes: Axes, values: Array, shown: Any) -> None:
     axes.set_yticks(np.arange(0.5, values.shape[0] - 1), minor=True)
     axes.grid(which="minor", color=QUIET, linewidth=0.6)
     axes.tick_params(which="both", length=0)
+
+
+def _draw_lines(axes: Axes, panel: Panel) -> None:
+    """Draw polylines without moving the panel's edges."""
+    axes.set(autoscale_on=False)
+    for line in panel.lines:
+        axes.plot(
+            line[:, 1], line[:, 0], color=ACCENT, linewidth=1.1, marker="o" if panel.dots else "", ms=3.2
+        )
 
 
 def _frame(axes: Axes, frame: tuple[int, int, int, int]) -> None:

@@ -57,6 +57,10 @@ class Panel:
         A rectangle of pixels outlined in orange: a window, or the picture inside its border.
     sign : str
         Written left of the panel: an operator such as "⋆" or "=".
+    lines : sequence of ndarrays, shape (n, 2)
+        Polylines (y, x) over the array, in orange; (0, 0) is the centre of the first value.
+    dots : bool, default False
+        Whether the points of the lines are marked.
     """
 
     values: Array
@@ -66,6 +70,8 @@ class Panel:
     extent: tuple[float, float] | None = None
     frame: tuple[int, int, int, int] | None = None
     sign: str = ""
+    lines: Sequence[Array] = ()
+    dots: bool = False
 
 
 def extent_of(values: Array, look: Look) -> tuple[float, float]:

@@ -30,19 +30,29 @@ def tell(session: Session) -> Iterator[Block]:
         turned = corr2d(X.T, K)
         bool(turned.any())
     """)
+    yield Prose("""
+        The kernel's transpose, `K.T`, is a column: each pixel minus its neighbour *below*. It sees level
+        edges, and would see nothing of the standing bar.
+    """)
+    yield session.run("""
+        found = corr2d(X.T, K.T)
+        {int(row): int(found[row, 0]) for row in np.flatnonzero(found.any(axis=1))}
+    """)
     yield Picture(
         "bar",
         plots.grid(
             _row(session["X"], session["K"], session["Y"]),
             _row(session["X"].T, session["K"], session["turned"]),
+            _row(session["X"].T, session["K"].T, session["found"]),
         ),
         "A bar of zeros among ones: the result is 1 down column 1, minus 1 down column 5 and 0 elsewhere. "
-        "The same bar lying on its side: all zeros.",
-        "Standing, the bar has two edges for this kernel; lying, it has none.",
+        "The same bar lying on its side: all zeros. Once more lying, under the kernel as a column: 1 along "
+        "row 1, minus 1 along row 5.",
+        "Standing, the bar has two edges for this kernel; lying, it has none; its transpose sees them again.",
     )
     yield Prose("""
-        To see level edges take the kernel's transpose, `K.T`. To see both, take two kernels, as the first
-        chapter did.
+        One kernel sees one direction. To see all of them take two kernels, as the first chapter did: the next
+        chapter has a choice of them.
     """)
 
 
