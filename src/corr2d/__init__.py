@@ -21,6 +21,7 @@ __all__ = [
     "Plan",
     "conv2d",
     "corr2d",
+    "edges",
     "explain",
     "get_num_threads",
     "images",
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 # Rooms that cost more to import than the operator; they come when they are first named.
-_ROOMS = ("images", "kernels", "nn")
+_ROOMS = ("edges", "images", "kernels", "nn")
 # What needs torch is left out of __all__: a star import must neither import torch nor fail without it.
 _WITH_TORCH = ("Conv2D", "nn")
 

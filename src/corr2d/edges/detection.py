@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from corr2d import _native
-from corr2d.correlation.call import Options, run
+from corr2d.correlation.call import run
+from corr2d.correlation.options import Options
 from corr2d.edges.components import components
 from corr2d.edges.fused import Request
 from corr2d.edges.operators import TABLE, Array, Operator, operator_named

@@ -13,7 +13,8 @@ import numpy as np
 
 from corr2d import kernels
 from corr2d.arrays import as_array, is_tensor
-from corr2d.correlation.call import Options, run
+from corr2d.correlation.call import run
+from corr2d.correlation.options import Options
 from corr2d.dtypes import COMPLEX
 from corr2d.edges.components import refuse_complex
 from corr2d.edges.operators import Scale, scale_named

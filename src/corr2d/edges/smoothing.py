@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from corr2d.arrays import as_array, as_numbers, is_tensor
-from corr2d.correlation.call import Options, run
+from corr2d.correlation.call import run
+from corr2d.correlation.options import Options
 from corr2d.dtypes import COMPLEX
 from corr2d.edges.operators import Array
 from corr2d.errors import describe, refuse
