@@ -96,8 +96,9 @@ def _rims(axis: Axis) -> list[_Part]:
 def _fold(strip: Array, sources: Any, target: Array, axis: int) -> None:
     """Add each line of the strip to the line of the target that it continues."""
     strips, lines = np.moveaxis(strip, axis, 0), np.moveaxis(target, axis, 0)
-    for line, source in zip(strips, sources.tolist(), strict=True):
-        lines[source] += line
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity and NaN come silently, as in the engines
+        for line, source in zip(strips, sources.tolist(), strict=True):
+            lines[source] += line
 
 
 def _narrow(sums: Array, dtype: str, out: Array) -> None:

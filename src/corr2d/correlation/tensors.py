@@ -94,7 +94,7 @@ def _autocast(image: Any, kernel: Any, bias: Any) -> tuple[Any, Any, Any]:
     import torch
 
     device = image.device.type
-    if not torch.is_autocast_enabled(device):
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
         return image, kernel, bias
     dtype = torch.get_autocast_dtype(device)
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from corr2d import _native
 from corr2d.arrays import as_array, given_result, is_tensor, new_tensor
-from corr2d.correlation.call import Kind, Options, prepare
+from corr2d.correlation.call import Kind, prepare
+from corr2d.correlation.options import Options
 from corr2d.dtypes import INTEGERS, SMALL_INTEGERS
 from corr2d.edges.operators import Array, Operator, Scale
 from corr2d.engines._core import native_call

@@ -120,8 +120,17 @@ def continued(image: Any, rows: Axis, columns: Axis, fill: complex) -> tuple[Any
             image = torch.constant_pad_nd(image, pads, value)
         else:
             sources = torch.from_numpy(axis.sources()).to(image.device)
-            image = image.index_select(dimension, sources)
+            image = _select(image, dimension, sources)
     return image, (0, 0)
+
+
+def _select(image: Any, dimension: int, sources: Any) -> Any:
+    """Select rows (dimension -2) or columns (-1); channels last in memory stay last."""
+    import torch
+
+    if image.is_contiguous() or not image.is_contiguous(memory_format=torch.channels_last):
+        return image.index_select(dimension, sources)
+    return image.permute(0, 2, 3, 1).index_select(dimension - 1, sources).permute(0, 3, 1, 2)
 
 
 def image_adjoint(gradient: Any, kernel: Any, rows: Axis, columns: Axis, groups: int, channels: int) -> Any:
