@@ -9,6 +9,23 @@
 namespace corr2d {
 namespace {
 
+// The taps and rows of a window. Copied where their number is known, so that they stay in registers.
+template <class T, int Taps> struct Held {
+    Held(const T* across_taps, const T* along_taps, const T* const* window, int64_t) {
+        for (int k = 0; k < Taps; ++k) across[k] = across_taps[k], along[k] = along_taps[k], rows[k] = window[k];
+    }
+    static constexpr int64_t taps = Taps;
+    T across[Taps], along[Taps];
+    const T* rows[Taps];
+};
+template <class T> struct Held<T, 0> {
+    Held(const T* across_taps, const T* along_taps, const T* const* window, int64_t count)
+        : taps(count), across(across_taps), along(along_taps), rows(window) {}
+    const int64_t taps;
+    const T *const across, *const along;
+    const T* const* const rows;
+};
+
 template <class T> class GradientRows {
 public:
     GradientRows(const EdgeJob& job, int64_t plane, Carve& carve)
@@ -38,42 +55,44 @@ private:
     static constexpr int64_t L = kLanes<T>;
 
     template <int Taps> __attribute__((noinline)) void row_of(int64_t y, T* down, T* across) {
-        const int64_t taps = Taps ? Taps : job_.taps, columns = job_.columns;
-        for (int64_t a = 0; a < taps; ++a) {
+        const int64_t columns = job_.columns;
+        for (int64_t a = 0; a < job_.taps; ++a) {
             const int64_t source = job_.row_map[y + a];
             rows_[a] = source < 0 ? fill_row_ : job_.image.at<const T>(plane_, source);
         }
+        const Held<T, Taps> held(across_, along_, rows_, job_.taps);
+        T *const smooth = smooth_, *const change = change_;
+        const auto filter_down = [&](int64_t x, auto pixels) {
+            Vector<T> smoothed{}, changed{};
+            for (int64_t a = 0; a < held.taps; ++a) {
+                const Vector<T> values = pixels(a);
+                smoothed = multiply_add<T>(held.across[a], values, smoothed);
+                changed = multiply_add<T>(held.along[a], values, changed);
+            }
+            store(smooth + x, smoothed);
+            store(change + x, changed);
+        };
         int64_t x = 0;
-        for (; x + L <= columns; x += L) filter_down<Taps>(x, [&](int64_t a) { return load(rows_[a] + x); });
+        for (; x + L <= columns; x += L) filter_down(x, [&](int64_t a) { return load(held.rows[a] + x); });
         if (x < columns) {
-            filter_down<Taps>(x, [&](int64_t a) {
+            filter_down(x, [&](int64_t a) {
                 Vector<T> rest{};
-                for (int64_t n = x; n < columns; ++n) rest[n - x] = rows_[a][n];
+                for (int64_t n = x; n < columns; ++n) rest[n - x] = held.rows[a][n];
                 return rest;
             });
         }
-        continue_rows(taps);
+        continue_rows(job_.taps);
+        const Vector<T> scale = broadcast(scale_);
+        const int64_t reach = Taps ? Taps / 2 : reach_;
         for (x = 0; x < columns; x += L) {
             Vector<T> vertical{}, horizontal{};
-            for (int64_t b = 0; b < taps; ++b) {
-                vertical = multiply_add<T>(across_[b], load(change_ + x + b - reach_), vertical);
-                horizontal = multiply_add<T>(along_[b], load(smooth_ + x + b - reach_), horizontal);
+            for (int64_t b = 0; b < held.taps; ++b) {
+                vertical = multiply_add<T>(held.across[b], load(change + x + b - reach), vertical);
+                horizontal = multiply_add<T>(held.along[b], load(smooth + x + b - reach), horizontal);
             }
-            store(down + x, vertical * broadcast(scale_));
-            store(across + x, horizontal * broadcast(scale_));
+            store(down + x, vertical * scale);
+            store(across + x, horizontal * scale);
         }
-    }
-
-    template <int Taps, class Pixels> inline __attribute__((always_inline)) void filter_down(int64_t x, Pixels pixels) {
-        const int64_t taps = Taps ? Taps : job_.taps;
-        Vector<T> smoothed{}, changed{};
-        for (int64_t a = 0; a < taps; ++a) {
-            const Vector<T> values = pixels(a);
-            smoothed = multiply_add<T>(across_[a], values, smoothed);
-            changed = multiply_add<T>(along_[a], values, changed);
-        }
-        store(smooth_ + x, smoothed);
-        store(change_ + x, changed);
     }
 
     // Past the edges columns come through the index map; those of the fill value are filtered down as pixels are.

@@ -106,7 +106,9 @@ void EdgeBand::write_row(int64_t y, uint8_t* out, int64_t columns, uint8_t value
     const Rows rows = row(y);
     for (int64_t n = rows.first; n < rows.last; ++n) {
         const EdgeRun& run = runs_[n];
-        if (runs_[run.parent].state == kReached) std::memset(out + run.begin, value, size_t(run.end - run.begin));
+        if (runs_[run.parent].state != kReached) continue;
+        // Most runs are a pixel or two, less than a call of memset costs.
+        for (int32_t x = run.begin; x < run.end; ++x) out[x] = value;
     }
 }
 

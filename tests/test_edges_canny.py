@@ -366,6 +366,8 @@ BASE = {"sigma": 1.0, "low": 2.0, "high": 6.0}
         {"border": "wrap"},
         {"border": "constant"},
         {"border": ("wrap", "symmetric")},
+        {"border": ["wrap", "constant"]},
+        {"border": np.array(["symmetric", "wrap"])},
         {"mask": np.add.outer(np.arange(60), np.arange(70)) % 7 > 0},
     ],
     ids=str,
@@ -494,3 +496,10 @@ def test_refusals(name):
     arguments, options, error, message = REFUSALS[name]
     with pytest.raises(error, match=f"^edges.canny: {message}"):
         canny(*arguments, **options)
+
+
+@pytest.mark.parametrize("border", [5, None, {"y": "wrap"}, ["edge", ["wrap"]]], ids=str)
+def test_borders_that_are_none_are_refused_with_and_without_smoothing(border):
+    for sigma in (0, 1):
+        with pytest.raises((TypeError, ValueError), match=r"^edges.canny: border must be"):
+            canny(IMAGE, sigma, 1.0, 2.0, border=border)

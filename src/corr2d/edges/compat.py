@@ -4,6 +4,9 @@ It does not smooth; its gradient is in raw Sobel units of a uint8 image with the
 the direction is one of four sectors, and nothing is interpolated; a pixel passes a threshold if it is *above*
 it. Thresholds are exchanged if need be, divided by 16 for aperture 7 (as its gradient is, to fit 16 bits),
 squared for the L2 gradient up to 32767 each, and rounded down.
+
+With one thread OpenCV may hand the work to Intel's library instead, which now and then differs from its own
+code by a pixel (aperture 5, L2, black and white noise); ours is OpenCV's own.
 """
 
 from __future__ import annotations

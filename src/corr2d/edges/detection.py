@@ -37,6 +37,8 @@ from corr2d.window import resolve_window
 
 # Below this many pixels waking a second thread costs more than it saves (bench/edges).
 PIXELS_PER_THREAD = 1 << 15
+# The window of an operator that keeps the image's size, but for its border.
+SAME: dict[str, Any] = {"padding": "same", "stride": 1, "dilation": 1, "anchor": None, "flipped": False}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,17 +115,27 @@ class Detection:
 
     def _image(self) -> dict[str, Any]:
         """Give the smoothed image and how to differentiate it."""
-        operator, request = self.request.operator, self.request
-        taps, shape = len(operator.across), (self.smooth.shape[-2], self.smooth.shape[-1])
-        window = {"padding": "same", "border": request.border, "stride": 1, "dilation": 1, "anchor": None}
-        rows, columns = resolve_window(shape, (taps, taps), flipped=False, **window)
+        request = self.request
+        shape = (self.smooth.shape[-2], self.smooth.shape[-1])
+        factors, row_map, column_map = _resolved(request.operator, self.smooth.dtype, shape, request.border)
         return {
             "image": planes(self.smooth),
-            "factors": np.array([*operator.across, *operator.along, 1.0 / operator.gain], self.smooth.dtype),
-            "row_map": rows.sources(),
-            "column_map": columns.sources(),
+            "factors": factors,
+            "row_map": row_map,
+            "column_map": column_map,
             "fill": request.fill,
         }
+
+
+@functools.lru_cache(maxsize=16)
+def _resolved(
+    operator: Operator, dtype: np.dtype[Any], shape: tuple[int, int], border: Any
+) -> tuple[Array, Array, Array]:
+    """Give the operator's factors and the index maps of both axes, as native/edges.h wants them."""
+    taps = len(operator.across)
+    rows, columns = resolve_window(shape, (taps, taps), border=border, **SAME)
+    factors = np.array([*operator.across, *operator.along, 1.0 / operator.gain], dtype)
+    return factors, rows.sources(), columns.sources()
 
 
 def threads_for(pixels: int) -> int:
@@ -148,12 +160,13 @@ def detect(image: Any, question: Question) -> Detection:
     sigma = real("sigma", question.sigma, "a number of pixels", at_least=0.0)
     fill = real("fill", question.fill)
     operator = read_operator(question.operator, sigma)
-    request = Request(operator, "derivative", question.border, fill, None, None)
+    border = tuple(axis.border for axis in resolve_window((1, 1), (1, 1), border=question.border, **SAME))
+    request = Request(operator, "derivative", border, fill, None, None)
     counts = counting(pixels, read_mask(question.mask, pixels.shape))
     if counts is not None:
         smooth, request = _smoothed_where(pixels, counts, sigma, request)
     else:
-        smooth = pixels if operator.sigma else smoothed(pixels, sigma, question.border, fill)
+        smooth = pixels if operator.sigma else smoothed(pixels, sigma, border, fill)
     found = Detection(smooth, request, counts, np.zeros(batch), np.zeros(batch))
     if question.quantiles:
         bounds = of_shares(*found.parts, counts, low, high)

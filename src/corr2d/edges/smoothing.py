@@ -8,6 +8,7 @@ with a Gaussian G and w = 1 where a pixel counts, 0 where it does not.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,15 @@ def smoothed(pixels: Array, sigma: float, border: Any, fill: Any) -> Array:
     if sigma == 0:
         return pixels
     same = Options("same", border, fill, 1, 1, None, 1, None, None, None)
-    return np.asarray(run(pixels, gaussian(sigma), False, same, None, None))
+    return np.asarray(run(pixels, _gaussian(sigma), False, same, None, None))
+
+
+@functools.lru_cache(maxsize=16)
+def _gaussian(sigma: float) -> Array:
+    """Keep the kernel: of a small image, making it is a third of the call."""
+    kernel = gaussian(sigma)
+    kernel.setflags(write=False)
+    return kernel
 
 
 def smoothed_where(

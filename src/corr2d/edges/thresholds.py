@@ -44,6 +44,8 @@ def read_threshold(argument: str, value: Any, batch: tuple[int, ...], quantiles:
             refuse(argument, "a share of the pixels, from 0 to 1, with quantiles=True", "None")
         return None
     unit = "a share of the pixels" if quantiles else "a number of grey levels per pixel"
+    if type(value) is float and not batch and 0 <= value <= (1.0 if quantiles else 1e300):
+        return np.asarray(value)
     values = _numbers(value)
     if values is None:
         values = np.asarray(real(argument, value, unit, at_least=0.0))
@@ -53,7 +55,7 @@ def read_threshold(argument: str, value: Any, batch: tuple[int, ...], quantiles:
         refuse(
             argument, f"{unit}, {'from 0 to 1' if quantiles else 'finite and not negative'}", describe(value)
         )
-    return np.broadcast_to(values, batch)
+    return np.broadcast_to(values, batch) if batch else values
 
 
 def _numbers(value: Any) -> Array | None:
