@@ -89,12 +89,23 @@ public:
         }
     }
 
-    void spectrum(nb::handle kernel, nb::handle target) const {
-        Buffer taps(kernel, PyBUF_C_CONTIGUOUS), values(target, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
-        expect(taps->len, job_.rows.taps * job_.columns.taps * sum_size());
-        expect(values->len, spectrum_values(job_) * sum_size());
-        nb::gil_scoped_release release;
-        set_.spectrum(job_, taps->buf, values->buf);
+    void spectra(nb::handle kernels, nb::handle target, int threads) const {
+        Buffer taps(kernels, PyBUF_C_CONTIGUOUS), values(target, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
+        struct Call {
+            const Correlation& self;
+            const char* taps;
+            char* values;
+            int64_t taps_bytes, values_bytes;
+        } call = {*this, static_cast<const char*>(taps->buf), static_cast<char*>(values->buf),
+                  job_.rows.taps * job_.columns.taps * sum_size(), spectrum_values(job_) * sum_size()};
+        const int64_t planes = taps->len / call.taps_bytes;
+        expect(taps->len, planes * call.taps_bytes);
+        expect(values->len, planes * call.values_bytes);
+        const auto task = [](void* context, int64_t plane, Scratch&) {
+            const Call& c = *static_cast<Call*>(context);
+            c.self.set_.spectrum(c.self.job_, c.taps + plane * c.taps_bytes, c.values + plane * c.values_bytes);
+        };
+        without_gil([&] { return run_tasks(planes, threads, task, &call, interrupted) ? int(kDone) : int(kInterrupted); });
     }
 
     int run(nb::handle image, nb::handle weights, nb::handle bias, nb::handle out, int threads) const {
@@ -321,8 +332,8 @@ NB_MODULE(_native, module) {
                       const std::vector<int64_t>&, bool, nb::tuple, nb::handle, nb::tuple>(),
              nb::arg("instruction_set"), nb::arg("algorithm"), nb::arg("sum"), nb::arg("image"), nb::arg("out"), nb::arg("rows"),
              nb::arg("columns"), nb::arg("batch"), nb::arg("channelled"), nb::arg("channels"), nb::arg("fill"), nb::arg("shape"))
-        .def("spectrum", &Correlation::spectrum, nb::arg("kernel"), nb::arg("target"),
-             "Transform one plane of weights into `target`, for the algorithm fft.")
+        .def("spectra", &Correlation::spectra, nb::arg("kernels"), nb::arg("target"), nb::arg("threads"),
+             "Transform planes of weights into `target`, for the algorithm fft.")
         .def("lag_products", &Correlation::lag_products, nb::arg("image"), nb::arg("second"), nb::arg("sums"), nb::arg("threads"),
              "Add the products of pixels and second image, by tap, to the float64 `sums`.")
         .def("run", &Correlation::run, nb::arg("image"), nb::arg("weights"), nb::arg("bias").none(), nb::arg("out"),

@@ -85,12 +85,8 @@ def weigh(array: Array, exact: bool) -> Weights:
     mirrored = bool((planes == planes[:, :, ::-1]).all())
     if mirrored and bool((planes == planes[:, :1, :1]).all()):
         return Weights(array, Traits(1, True, True, True, nonzero, small, tame))
-    terms, local = 0, False
-    found = [_whole_factors(plane) if exact else _factors(plane) for plane in planes]
-    factored = [factors for factors, _ in found if factors is not None]
-    if len(factored) == len(planes):
-        terms = max(map(len, factored))
-        local = all(near for _, near in found)
+    factored, local = _all_factors(planes, exact)
+    terms = max(map(len, factored), default=0)
     weights = Weights(array, Traits(terms, local, False, mirrored, nonzero, small, tame))
     if terms:
         packed = np.zeros((len(planes), terms, sum(planes.shape[1:])), array.dtype)
@@ -98,6 +94,21 @@ def weigh(array: Array, exact: bool) -> Weights:
             target[: len(factors)] = factors
         weights.derived("factors", lambda: packed)
     return weights
+
+
+def _all_factors(planes: Array, exact: bool) -> tuple[list[Array], bool]:
+    """Give the factors of every plane, and whether all are locally exact; nothing if one plane has none.
+
+    The first plane without any ends the search: a layer of hundreds of planes costs a look at one.
+    """
+    factored, local = [], True
+    for plane in planes:
+        factors, near = _whole_factors(plane) if exact else _factors(plane)
+        if factors is None:
+            return [], False
+        factored.append(factors)
+        local &= near
+    return factored, local
 
 
 def tolerated(taps: int) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from corr2d.adjoints.resolved import Geometry
-from corr2d.dtypes import COMPLEX, COMPONENT, Types, itemsize
+from corr2d.dtypes import COMPLEX, COMPONENT, Types
 from corr2d.engines import Spec, constants
 from corr2d.engines._core import native_call
 from corr2d.engines.fft import LARGEST_TILE, lengths
@@ -206,10 +206,9 @@ def _tile_work(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, flo
     for axis, size in zip((spec.rows, spec.columns), tile, strict=True):
         tiles *= math.ceil(axis.result / (size - axis.span + 1))
     pairs = spec.groups * spec.channels * spec.out_channels * (math.ceil(spec.planes * tiles / 2) + 0.5)
-    far = "far_" if 2 * points * itemsize(spec.types.sum) > 2**19 else ""
     rounds = math.ceil(pairs / threads)
     return {
         "call": 1.0,
-        f"{far}point_{spec.types.sum}": float(rounds * points),
+        f"point_{spec.types.sum}": float(rounds * points),
         f"step_{spec.types.sum}": rounds * points * math.log2(points),
     }

@@ -62,6 +62,7 @@ def plan_call(
         out_swapped=False,
         traits=traits,
         tensor=tensor,
+        fresh=True,
     )
     plan = kinds.get((spec, engine))
     if plan is None:

@@ -47,6 +47,7 @@ class Spec:
     out_swapped: bool
     traits: Traits
     tensor: bool = False  # image and result are torch's
+    fresh: bool = False  # the kernel is a new one at every call, as in training
 
     @property
     def planes(self) -> int:

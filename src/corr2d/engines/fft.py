@@ -32,8 +32,8 @@ SIZES = (16, 32, 48, 64, 96, 128, 144, 192, 256, 288, 384, 432, 512, 576, 768, 8
 LARGEST_TILE = 2**18
 # Tiles of more bytes do not stay in a core's own cache with their spectra (bench/calibrate.py fits both).
 CACHE = 2**19
-# A spectrum is as large as a tile, so only the last few are kept.
-_KEPT_SPECTRA = 8
+# A spectrum is as large as a tile, so only so many bytes of the last ones are kept: four of the largest.
+_KEPT_BYTES = 2**24
 # error <= ERROR * u * log2(tile) * sum |K| * max |X~|. The largest factor that tests/native/test_fft.cc has
 # seen, over images made to be hard, is 1.8; random images and kernels stay below 0.5.
 ERROR = 4.0
@@ -83,7 +83,7 @@ def prepare(spec: Spec) -> Run:
     name = (tile, sums, spec.rows.dilation, spec.columns.dilation)
 
     def run(image: Any, weights: Weights, bias: Any, out: Any, threads: int) -> bool:
-        spectrum = _spectrum(weights, name, call)
+        spectrum = _spectrum(weights, name, call, threads)
         if bias is not None:
             bias = bias.astype(sums)
         return call.run(image, spectrum, bias, out, threads) == 0
@@ -91,7 +91,7 @@ def prepare(spec: Spec) -> Run:
     return run
 
 
-def _spectrum(weights: Weights, name: Any, call: Any) -> Array:
+def _spectrum(weights: Weights, name: Any, call: Any, threads: int) -> Array:
     """Give the spectra of all planes, and after them the weights, for tiles that are summed directly."""
     key = (weights, *name)
     found = _spectra.get(key)
@@ -100,13 +100,19 @@ def _spectrum(weights: Weights, name: Any, call: Any) -> Array:
         planes = np.ascontiguousarray(weights.planes, sums)
         size = 2 * rows * columns
         found = np.empty(len(planes) * size + planes.size, sums)
-        for n, plane in enumerate(planes):
-            call.spectrum(plane, found[n * size : (n + 1) * size])
+        call.spectra(planes, found[: len(planes) * size], threads)
         found[len(planes) * size :] = planes.ravel()
-        while len(_spectra) >= _KEPT_SPECTRA:
-            _spectra.pop(next(iter(_spectra)), None)
-        _spectra[key] = found
+        _keep(key, found)
     return found
+
+
+def _keep(key: Any, found: Array) -> None:
+    """Keep spectra for the next call with the same kernel, as far as there is room."""
+    if found.nbytes > _KEPT_BYTES:
+        return
+    while _spectra and found.nbytes + sum(kept.nbytes for kept in _spectra.values()) > _KEPT_BYTES:
+        _spectra.pop(next(iter(_spectra)), None)
+    _spectra[key] = found
 
 
 def _sums(spec: Spec) -> str:
@@ -144,6 +150,9 @@ def _work(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, float]:
         tiles *= -(-whole // (size - axis.span + 1))
     pairs = spec.groups * -(-tiles * spec.planes // 2)
     rounds = -(-pairs // threads)
+    if spec.fresh:
+        # A spectrum takes one transform where a pair of tiles takes two.
+        rounds += -(-spec.groups // (2 * threads))
     far = "far_" if 2 * points * itemsize(sums) > CACHE else ""
     return {
         "call": 1.0,

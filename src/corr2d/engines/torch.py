@@ -49,16 +49,17 @@ def products(spec: Spec, direction: str, threads: int) -> dict[str, float]:
     count = spec.results * spec.terms / threads
     moved = (spec.pixels + spec.results) / threads
     if spec.types.sum == "float64":
-        return {"call": 1.0, f"{direction}_float64": count, f"{direction}_unfolded": count / outside}
+        work = {f"{direction}_float64": count, f"{direction}_unfolded": count / outside}
+        return {f"{direction}_call": 1.0, **work}
     if spec.groups > 1 and inside == outside == 1:
         blocked = max(spec.rows.taps, spec.columns.taps) <= LARGEST_DEPTHWISE[direction]
         kind = "depthwise" if blocked else "unblocked"
-        return {"call": 1.0, f"{direction}_{kind}": count, f"{direction}_value": moved}
+        return {f"{direction}_call": 1.0, f"{direction}_{kind}": count, f"{direction}_value": moved}
     filled = count / outside * _filled(outside)
     if direction != "forward":
         filled *= _filled(inside) / inside
     kind = "dense" if min(inside, outside) >= DENSE else "few"
-    return {"call": 1.0, f"{direction}_{kind}": filled, f"{direction}_moved": moved}
+    return {f"{direction}_call": 1.0, f"{direction}_{kind}": filled, f"{direction}_moved": moved}
 
 
 def _filled(channels: int) -> int:
