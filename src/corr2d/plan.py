@@ -155,9 +155,9 @@ class Kept(dict[Any, Any]):
         self[key] = value
 
 
-# Plans by kind of call. One holds index maps, 8 bytes for each row and column, so even many are small beside
-# one image.
-kinds = Kept(256)
+# Plans by kind of call, and what layers found out about theirs (up to 18 entries for one). Each holds index
+# maps, 8 bytes for each row and column, so even many are small beside one image.
+kinds = Kept(2048)
 # Plan and weights by call: a repeated call looks here before it resolves anything. The key holds the kernel's
 # values, so that of large kernels only a few are kept.
 calls, large_calls = Kept(256), Kept(8)
