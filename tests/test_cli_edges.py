@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from corr2d import images
-from corr2d.cli.edges import INK, METHODS
+from corr2d.cli.edges import INKS, METHODS, painted
 from corr2d.edges import canny, contours, gradient, magnitude
 from test_cli import Ran
 
@@ -102,9 +102,17 @@ def test_the_overlay_is_the_picture_with_lines_on_it(run: Any, here: Path) -> No
             picture = (picture // 257).astype(np.uint8)
         if picture.ndim == 2:
             picture = np.repeat(picture[..., None], 3, axis=2)
-        lines = (drawn == INK).all(axis=-1)
+        lines = (drawn[..., None, :] == INKS).all(axis=-1).any(axis=-1)
         assert 40 < lines.sum() < 300
         np.testing.assert_array_equal(drawn[~lines], picture[~lines])
+
+
+def test_the_lines_differ_from_the_picture() -> None:
+    orange, blue = INKS
+    edges = np.eye(8, dtype=bool)
+    for colour, ink in ((orange, blue), (blue, orange)):
+        drawn = painted(np.tile(colour, (8, 8, 1)), edges)
+        np.testing.assert_array_equal(drawn[edges], np.tile(ink, (8, 1)))
 
 
 def test_transparent_pixels_do_not_count(run: Any, here: Path) -> None:

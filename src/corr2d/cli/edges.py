@@ -19,8 +19,9 @@ from corr2d.images.formats import named
 METHODS = ("canny", *TABLE)
 # Luma of red, green and blue: Recommendation ITU-R BT.601.
 GREY = np.array([0.299, 0.587, 0.114])
-# The colour of edges over a picture, which few pictures have: the orange of every chart of ours.
-INK = (217, 95, 2)
+# Colours of edges over a picture: orange, and sky blue for pictures that are orange themselves. Every kind of
+# colour-blind eye tells the two apart (M. Okabe and K. Ito, "Color Universal Design", 2008).
+INKS = np.array([(217, 95, 2), (86, 180, 233)], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,10 @@ def visible(pixels: Array) -> Array:
 
 
 def painted(pixels: Array, edges: Array) -> Array:
-    """Draw edges over a picture."""
+    """Draw edges over a picture, in the colour that differs most from what lies below them."""
     below = visible(pixels)
     colours = np.repeat(below[..., np.newaxis], 3, axis=2) if below.ndim == 2 else below.copy()
-    colours[edges] = INK
+    covered = colours[edges].astype(np.int16)
+    distances = [np.abs(covered - ink).sum(axis=-1).mean() if len(covered) else 0 for ink in INKS]
+    colours[edges] = INKS[int(np.argmax(distances))]
     return colours
