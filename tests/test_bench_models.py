@@ -184,10 +184,10 @@ def test_calibration_runs(tmp_path, capsys, monkeypatch):
 
 
 def test_trials_reach_every_engine():
-    """There is something in what is tried that each engine can compute."""
+    """There is something in what is tried that each engine can compute; torch's is bench/calibrate_layers's."""
     import calibrate
 
-    missing = set(registry())
+    missing = set(registry()) - {"torch"}
     for trial in calibrate.trials(quick=True):
         for name in sorted(missing):
             try:

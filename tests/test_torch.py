@@ -121,6 +121,13 @@ def test_lazy_conjugates_and_negatives_are_what_they_show():
     assert torch.equal(corr2d(negative, KERNEL), corr2d(negative.clone().resolve_neg(), KERNEL))
 
 
+def test_the_engine_for_tensors_is_named_by_explain():
+    image, kernel = torch.ones(1, 32, 28, 28), torch.rand(32, 32, 3, 3)
+    assert explain(image, kernel, engine="torch").engine == "torch"
+    assert "tensors only" in explain(image.numpy(), kernel.numpy()).rejected["torch"]
+    assert "one plane" in explain(image, torch.rand(3, 3)).rejected["torch"]
+
+
 def test_the_image_decides_the_library():
     array, kernel = IMAGE.numpy(), KERNEL.numpy()
     expected = corr2d(array, kernel)
