@@ -184,7 +184,7 @@ def test_calibration_runs(tmp_path, capsys, monkeypatch):
 
 
 def test_trials_reach_every_engine():
-    """There is something in what is tried that each engine can compute; torch's is bench/calibrate_layers's."""
+    """There is something in what is tried for each engine; what torch's gets is in calibrate_layers."""
     import calibrate
 
     missing = set(registry()) - {"torch"}
