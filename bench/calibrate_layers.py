@@ -30,6 +30,7 @@ from race import Pace, race
 
 PACE = Pace(budget=0.05, fewest=2, most=5)
 LARGEST_PRODUCTS = 1.5e8
+MOST_PAIRS = 16
 
 
 class Layer(NamedTuple):
@@ -105,7 +106,9 @@ def operations(layer: Layer) -> tuple[float, dict[str, Operation]]:
         ),
     }
     for name, tile in (("lags", None), ("lag spectra", (96, 96))):
-        if tile is not None and (layer.stride > 1 or layer.size == 1):
+        # One pair of transforms for every pair of channels: nobody would sum many channels so.
+        pairs = kernel.shape[1] * kernel.shape[0] // layer.groups
+        if tile is not None and (layer.stride > 1 or layer.size == 1 or pairs > MOST_PAIRS):
             continue
         found[name] = Operation(
             "lag_products",

@@ -191,9 +191,11 @@ def work(spec: Spec, tile: tuple[int, int] | None, threads: int) -> dict[str, fl
 def _direct_work(spec: Spec, threads: int) -> dict[str, float]:
     """Count products, and the values gathered: both images, the second again for every fourth channel."""
     again = math.ceil(spec.out_channels / 4)
+    # Where windows share no image rows, every product costs a load.
+    kind = "product" if spec.rows.dilation % spec.rows.stride == 0 else "separate"
     return {
         "call": 1.0,
-        f"product_{spec.types.sum}": spec.results * spec.terms / threads,
+        f"{kind}_{spec.types.sum}": spec.results * spec.terms / threads,
         "value": (spec.results + again * spec.pixels) / threads,
         "tap": spec.results * spec.terms / max(1, min(spec.columns.result, 256)) / threads,
     }
