@@ -20,7 +20,8 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 BLOCK = 8
 # From so many channels in and out on, the blocks' own products are all that counts.
 DENSE = 16
-# The largest depthwise kernels that have kernels of their own, by direction.
+# The largest kernels, and the largest depthwise ones, that have kernels of their own, by direction.
+LARGEST = {"forward": 10, "image": 2**31, "kernel": 14}
 LARGEST_DEPTHWISE = {"forward": 9, "image": 2**31, "kernel": 3}
 
 
@@ -43,7 +44,7 @@ def work(spec: Spec, threads: int) -> dict[str, float]:
 def products(spec: Spec, direction: str, threads: int) -> dict[str, float]:
     """Count the work of one direction: "forward", "image" (the adjoint in it) or "kernel".
 
-    float64 is unfolded into a matrix; depthwise kernels that are too large go one product at a time.
+    float64 is unfolded into a matrix; kernels that are too large go one product at a time.
     """
     inside, outside = spec.channels, spec.out_channels
     count = spec.results * spec.terms / threads
@@ -51,8 +52,10 @@ def products(spec: Spec, direction: str, threads: int) -> dict[str, float]:
     if spec.types.sum == "float64":
         work = {f"{direction}_float64": count, f"{direction}_unfolded": count / outside}
         return {f"{direction}_call": 1.0, **work}
-    if spec.groups > 1 and inside == outside == 1:
-        blocked = max(spec.rows.taps, spec.columns.taps) <= LARGEST_DEPTHWISE[direction]
+    depthwise = spec.groups > 1 and inside == outside == 1
+    largest = LARGEST_DEPTHWISE if depthwise else LARGEST
+    blocked = max(spec.rows.taps, spec.columns.taps) <= largest[direction]
+    if depthwise or not blocked:
         kind = "depthwise" if blocked else "unblocked"
         return {f"{direction}_call": 1.0, f"{direction}_{kind}": count, f"{direction}_value": moved}
     filled = count / outside * _filled(outside)
