@@ -17,7 +17,7 @@ def _like(gradient: Any, tensor: Any) -> Any:
     """Bring a gradient to the dtype of what it is the gradient of: a real tensor takes the real part."""
     if gradient.dtype.is_complex and not tensor.dtype.is_complex:
         gradient = gradient.real
-    return gradient.to(tensor.dtype)
+    return gradient if gradient.dtype == tensor.dtype else gradient.to(tensor.dtype)
 
 
 def _conjugate(tensor: Any) -> Any:
