@@ -147,15 +147,10 @@ private:
 
     void run_strip(int64_t index, Scratch& scratch) {
         Work w{};
-        Carve measure(nullptr);
-        carve(w, measure);
-        void* memory = scratch.reserve(measure.bytes());
-        if (memory == nullptr) {
+        if (!carve_scratch(scratch, [&](Carve& pieces) { carve(w, pieces); })) {
             __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
             return;
         }
-        Carve pieces(memory);
-        carve(w, pieces);
         w.strip = strips_.locate(index);
         w.run = read_.run_from(w.strip.first_column, sums_.row_size(w.strip.columns), 1);
         w.fill = job_.rows.fills || job_.columns.fills ? A(*static_cast<const T*>(job_.fill)) : A(0);

@@ -110,15 +110,10 @@ private:
 
     void run_strip(int64_t index, Scratch& scratch) {
         Work w{};
-        Carve measure(nullptr);
-        carve(w, measure);
-        void* memory = scratch.reserve(measure.bytes());
-        if (memory == nullptr) {
+        if (!carve_scratch(scratch, [&](Carve& pieces) { carve(w, pieces); })) {
             __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
             return;
         }
-        Carve pieces(memory);
-        carve(w, pieces);
         begin(w, index);
         bool finite = true;
         const int64_t height = folds_ ? kBlockRows : 1;

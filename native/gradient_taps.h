@@ -10,23 +10,6 @@
 namespace corr2d {
 namespace {
 
-template <class T> inline Vector<T> square_root(Vector<T> value) {
-#if defined(__AVX512F__) && CORR2D_VECTOR_BYTES == 64
-    // Masks of ones, because GCC 12 warns of its own header where there are none.
-    if constexpr (sizeof(T) == 4) return _mm512_maskz_sqrt_ps(0xffff, value);
-    else return _mm512_maskz_sqrt_pd(0xff, value);
-#elif defined(__AVX2__) && CORR2D_VECTOR_BYTES == 32
-    if constexpr (sizeof(T) == 4) return _mm256_sqrt_ps(value);
-    else return _mm256_sqrt_pd(value);
-#elif defined(__aarch64__) && CORR2D_VECTOR_BYTES == 16
-    if constexpr (sizeof(T) == 4) return vsqrtq_f32(value);
-    else return vsqrtq_f64(value);
-#else
-    for (int lane = 0; lane < kLanes<T>; ++lane) value[lane] = std::sqrt(value[lane]);
-    return value;
-#endif
-}
-
 // multiply_add of one value, with the same bits.
 template <class T> inline T add_product(T weight, T value, T sum) {
 #if defined(__FMA__) || defined(__aarch64__)

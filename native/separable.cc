@@ -77,15 +77,10 @@ private:
 
     void run_strip(int64_t index, Scratch& scratch) {
         Work w{};
-        Carve measure(nullptr);
-        carve(w, measure);
-        void* memory = scratch.reserve(measure.bytes());
-        if (memory == nullptr) {
+        if (!carve_scratch(scratch, [&](Carve& pieces) { carve(w, pieces); })) {
             __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
             return;
         }
-        Carve pieces(memory);
-        carve(w, pieces);
         begin(w, index);
         int64_t filtered = 0, done = 0;
         bool finite = true;

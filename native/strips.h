@@ -2,6 +2,7 @@
 // goes down its strip and keeps what later rows need of earlier ones in scratch.
 #pragma once
 #include "gather.h"
+#include "threads.h"
 
 namespace corr2d {
 namespace {
@@ -95,6 +96,17 @@ private:
     char* start_;
     int64_t bytes_ = 0;
 };
+
+// take(carve) takes its pieces, once to measure and once for good. False when memory is exhausted.
+template <class Take> inline bool carve_scratch(Scratch& scratch, Take take) {
+    Carve measure(nullptr);
+    take(measure);
+    void* memory = scratch.reserve(measure.bytes());
+    if (memory == nullptr) return false;
+    Carve pieces(memory);
+    take(pieces);
+    return true;
+}
 
 }  // namespace
 }  // namespace corr2d

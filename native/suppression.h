@@ -25,25 +25,6 @@ template <class T> inline Vector<T> absolute(Vector<T> value) {
     return Vector<T>(Lanes<T>(value) & ~Lanes<T>(broadcast(T(-0.0)) - Vector<T>{}));
 }
 
-// Rounded correctly, as IEEE 754 wants it, on every instruction set.
-template <class T> inline Vector<T> square_root(Vector<T> value) {
-#if defined(__AVX512F__) && CORR2D_VECTOR_BYTES == 64
-    // Masks of ones, because GCC 12 warns of its own header where there are none.
-    if constexpr (sizeof(T) == 4) return _mm512_maskz_sqrt_ps(0xffff, value);
-    else return _mm512_maskz_sqrt_pd(0xff, value);
-#elif defined(__AVX2__) && CORR2D_VECTOR_BYTES == 32
-    if constexpr (sizeof(T) == 4) return _mm256_sqrt_ps(value);
-    else return _mm256_sqrt_pd(value);
-#elif defined(__aarch64__) && CORR2D_VECTOR_BYTES == 16
-    if constexpr (sizeof(T) == 4) return vsqrtq_f32(value);
-    else return vsqrtq_f64(value);
-#else
-    for (int lane = 0; lane < kLanes<T>; ++lane)
-        value[lane] = sizeof(T) == 4 ? T(__builtin_sqrtf(float(value[lane]))) : T(__builtin_sqrt(double(value[lane])));
-    return value;
-#endif
-}
-
 // The length of a gradient of two parts, at magnitude[x], and its peaks. A part that is not finite counts as none.
 // a sqrt(1 + (b / a)^2) with a >= b overflows and underflows only where the result does.
 template <class T>

@@ -8,16 +8,14 @@ import pytest
 import corr2d as package
 from cases import BORDERS, suited
 from corr2d import conv2d, corr2d
+from corr2d.plan import kinds
 
 torch = pytest.importorskip("torch")
-
-from torch.autograd import gradcheck, gradgradcheck  # noqa: E402
-from torch.nn import functional  # noqa: E402
-
-from corr2d import autograd  # noqa: E402
-from corr2d.autograd import computing, derivatives  # noqa: E402
-from corr2d.autograd.window import geometry_of  # noqa: E402
-from corr2d.plan import kinds  # noqa: E402
+autograd = pytest.importorskip("corr2d.autograd")
+computing, derivatives = autograd.transforms.computing, autograd.transforms.derivatives
+geometry_of = computing.geometry_of
+gradcheck, gradgradcheck = torch.autograd.gradcheck, torch.autograd.gradgradcheck
+functional = torch.nn.functional
 
 TORCH_BORDERS = {"constant": "constant", "edge": "replicate", "reflect": "reflect", "wrap": "circular"}
 

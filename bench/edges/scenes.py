@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ NEAR = 1.0
 
 
 @dataclass(frozen=True)
-class Scene:
+class Scene(ABC):
     """One picture, turned by `angle` in radians and moved by `offset` pixels from its middle."""
 
     angle: float
@@ -39,13 +40,13 @@ class Scene:
         middle = (SIDE - 1) / 2
         return (x - middle) * math.cos(self.angle) + (y - middle) * math.sin(self.angle) - self.offset
 
+    @abstractmethod
     def value(self, y: Array, x: Array) -> Array:
         """Brightness, from 0 to 1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def distance(self, y: Array, x: Array) -> Array:
         """Signed distance to the nearest edge in pixels."""
-        raise NotImplementedError
 
     def direction(self, y: Array, x: Array) -> Array:
         """Direction in which brightness grows, in radians from x towards y."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,18 +24,19 @@ MUCH = 0.1
 
 
 @dataclass
-class Batch:
+class Batch(ABC):
     """Pictures that are made of pictures, one by one, and what has been done so far."""
 
     written: list[Path] = field(default_factory=list, init=False)
     failed: int = field(default=0, init=False)
 
+    @abstractmethod
     def make(self, source: Path, target: Path) -> None:
         """Make one picture of one."""
-        raise NotImplementedError
 
-    def remark(self) -> None:
-        """Say what is worth a word in the end; of most batches nothing is."""
+    def remark(self) -> str | None:
+        """What is worth a word in the end; of most batches nothing is."""
+        return None
 
     def run(self, pairs: Sequence[tuple[Path, Path]]) -> int:
         """Make every picture, go on after one that fails, and return the exit code."""
@@ -47,7 +49,8 @@ class Batch:
             count = f"{len(self.written)} of {len(pairs)} pictures written"
             complain(f"interrupted: {count}, none of them in part")
             return INTERRUPTED
-        self.remark()
+        if remark := self.remark():
+            complain(remark)
         if self.failed and len(pairs) > 1:
             complain(f"{self.failed} of {len(pairs)} pictures failed, {len(self.written)} written")
         return REFUSED if self.failed else DONE
@@ -83,14 +86,15 @@ class FilterBatch(Batch):
         if self.scale is None and self.cut is None and (share := cut_off(result, dtype)) > MUCH:
             self.cut = (target, share)
 
-    def remark(self) -> None:
-        """Name the first picture of which much was cut off."""
-        if self.cut:
-            name, share = self.cut
-            complain(
-                f"note: {share:.0%} of the values of {name} are darker than black or brighter than white and "
-                "were cut off; --scale signed, abs or stretch shows them, --scale clip stops this note"
-            )
+    def remark(self) -> str | None:
+        """The first picture of which much was cut off."""
+        if self.cut is None:
+            return None
+        name, share = self.cut
+        return (
+            f"note: {share:.0%} of the values of {name} are darker than black or brighter than white and "
+            "were cut off; --scale signed, abs or stretch shows them, --scale clip stops this note"
+        )
 
 
 def file_dtype(dtype: np.dtype[Any], target: Path, scale: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from corr2d.arrays import as_array, given_result, is_tensor
+from corr2d.arrays import as_array, given_result, is_tensor, plain
 from corr2d.correlation.call import run
 from corr2d.dtypes import COMPLEX, INTEGERS
 from corr2d.edges.fused import Request, fused_components, fused_magnitude, magnitude_dtype
@@ -62,7 +62,7 @@ def refuse_complex(image: Any) -> None:
 
 def _plainly(argument: str, value: Any) -> tuple[Array, str]:
     """View an image whether or not it asks for gradients."""
-    return as_array(argument, value.detach() if is_tensor(value) else value)
+    return as_array(argument, plain(value))
 
 
 def length(y: Any, x: Any, image_dtype: str) -> Any:

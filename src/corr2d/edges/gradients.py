@@ -135,14 +135,11 @@ def gradient(
     References
     ----------
     .. [1] H. Scharr, "Optimale Operatoren in der Digitalen Bildverarbeitung", dissertation, Universität
-    Heidelberg,
-       2000.
+       Heidelberg, 2000.
     .. [2] H. Farid and E. P. Simoncelli, "Differentiation of discrete multidimensional signals", IEEE
-    Transactions
-       on Image Processing 13(4), 496-508, 2004.
+       Transactions on Image Processing 13(4), 496-508, 2004.
     .. [3] S. Di Zenzo, "A note on the gradient of a multi-image", Computer Vision, Graphics, and Image
-    Processing
-       33(1), 116-125, 1986.
+       Processing 33(1), 116-125, 1986.
 
     Examples
     --------

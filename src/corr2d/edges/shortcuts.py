@@ -59,8 +59,7 @@ def sobel(
     References
     ----------
     .. [1] I. Sobel and G. Feldman, "An isotropic 3x3 image gradient operator", talk at the Stanford
-    Artificial
-       Intelligence Project, 1968.
+       Artificial Intelligence Project, 1968.
 
     Examples
     --------
@@ -119,8 +118,7 @@ def scharr(
     References
     ----------
     .. [1] H. Scharr, "Optimale Operatoren in der Digitalen Bildverarbeitung", dissertation, Universität
-    Heidelberg,
-       2000.
+       Heidelberg, 2000.
 
     Examples
     --------
@@ -175,9 +173,8 @@ def prewitt(
 
     References
     ----------
-    .. [1] J. M. S. Prewitt, "Object enhancement and extraction", in B. S. Lipkin and A. Rosenfeld (eds.),
-    "Picture
-       Processing and Psychopictorics", Academic Press, 75-149, 1970.
+    .. [1] J. M. S. Prewitt, "Object enhancement and extraction", in B. S. Lipkin and A. Rosenfeld
+       (eds.), "Picture Processing and Psychopictorics", Academic Press, 75-149, 1970.
 
     Examples
     --------
@@ -232,9 +229,8 @@ def roberts(
 
     References
     ----------
-    .. [1] L. G. Roberts, "Machine perception of three-dimensional solids", in J. T. Tippett et al. (eds.),
-    "Optical
-       and Electro-Optical Information Processing", MIT Press, 159-197, 1965.
+    .. [1] L. G. Roberts, "Machine perception of three-dimensional solids", in J. T. Tippett et al.
+       (eds.), "Optical and Electro-Optical Information Processing", MIT Press, 159-197, 1965.
 
     Examples
     --------
@@ -294,8 +290,7 @@ def farid(
     References
     ----------
     .. [1] H. Farid and E. P. Simoncelli, "Differentiation of discrete multidimensional signals", IEEE
-    Transactions on
-       Image Processing 13(4), 496-508, 2004.
+       Transactions on Image Processing 13(4), 496-508, 2004.
 
     Examples
     --------

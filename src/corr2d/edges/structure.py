@@ -20,8 +20,7 @@ def across_channels(y: Any, x: Any, channel_axis: Any) -> tuple[Any, Any]:
     References
     ----------
     .. [1] S. Di Zenzo, "A note on the gradient of a multi-image", Computer Vision, Graphics, and Image
-    Processing
-       33(1), 116-125, 1986.
+       Processing 33(1), 116-125, 1986.
     """
     if channel_axis is None:
         refuse(

@@ -5,15 +5,13 @@ own. This room knows parameters, options and other people's models; how a result
 known below, by the operator alone.
 """
 
-try:
-    import torch as _torch  # noqa: F401
-except ModuleNotFoundError as missing:
-    if missing.name != "torch":
-        raise
+from importlib.util import find_spec
+
+if find_spec("torch") is None:
     raise ModuleNotFoundError(
         "corr2d.nn must have torch, got an environment without it. Install it with `pip install torch`.",
         name="torch",
-    ) from None
+    )
 
 from corr2d.nn.layer import Conv2D
 from corr2d.nn.replacement import Replacement, replace_conv2d

@@ -26,7 +26,8 @@ def obstacle(conv: torch.nn.Conv2d) -> tuple[str, str] | None:
     if isinstance(conv, torch.nn.LazyConv2d) or any(is_lazy(own) for own in conv.parameters(recurse=False)):
         return "lazy: its channels are not known yet", "Call the model once on an image first."
     if is_parametrized(conv):
-        names = ", ".join(conv.parametrizations)  # type: ignore[arg-type]
+        parametrized: Any = conv.parametrizations
+        names = ", ".join(parametrized)
         remedy = "Use torch.nn.utils.parametrize.remove_parametrizations first."
         return f"parametrized: {names} computed anew at each access", remedy
     if type(conv) is not torch.nn.Conv2d:

@@ -135,7 +135,7 @@ def _convolutions(model: torch.nn.Module) -> dict[torch.nn.Conv2d, str]:
     }
 
 
-def _become(conv: torch.nn.Conv2d) -> None:
+def _become(conv: Any) -> None:
     """Change a convolution's class, which is how torch itself parametrizes a layer and makes a lazy one real.
 
     A new layer in its place would lose whoever holds the old one: hooks, shared places, lists of modules.
@@ -143,7 +143,7 @@ def _become(conv: torch.nn.Conv2d) -> None:
     options = options_from_torch(conv)
     for name in TORCH_ONLY:
         vars(conv).pop(name, None)
-    conv.__class__ = Conv2D  # type: ignore[assignment]
+    conv.__class__ = Conv2D
     take_options(conv, options)
 
 
