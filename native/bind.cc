@@ -86,6 +86,7 @@ public:
         if (algorithm_ == Algorithm::fft) {
             job_.tile_rows = nb::cast<int64_t>(shape[0]);
             job_.tile_columns = nb::cast<int64_t>(shape[1]);
+            job_.halves = nb::cast<int64_t>(shape[2]) != 0;
         }
     }
 

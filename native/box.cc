@@ -15,6 +15,7 @@
 #include <cmath>
 
 #include "correlate.h"
+#include "narrowing.h"
 #include "strips.h"
 #include "threads.h"
 #include "window_sums.h"
@@ -73,7 +74,7 @@ public:
           row_size_(staggered<A>(sums_.row_size(strips_.width))),
           width_(staggered<A>(strips_.width)),
           read_(job),
-          write_(writer<T>(job.out.element, job.out.swapped)),
+          write_(row_writer<T>(job.out.element, job.out.swapped)),
           direct_out_(plain<T>(job, job.out, 1)),
           exchange_(exchanger(job)) {}
 

@@ -7,6 +7,7 @@
 // and wherever pixels must be converted, deinterleaved by a stride or turned to the machine's byte order, a tile's rows
 // are gathered into scratch first. Either way block.h sees nothing but row pointers and column offsets.
 #pragma once
+#include "narrowing.h"
 #include "threads.h"
 #include "tiles.h"
 
@@ -19,7 +20,7 @@ public:
         : job_(job),
           cut_(job, O == Order::sparse),
           read_(job),
-          write_(writer<T>(job.out.element, job.out.swapped)) {}
+          write_(row_writer<T>(job.out.element, job.out.swapped)) {}
 
     int run(int threads, bool (*interrupted)()) {
         const int64_t tasks = job_.planes() * job_.groups * cut_.bands * cut_.tiles_per_band;

@@ -6,10 +6,13 @@
 // tile that holds a NaN or an infinity would spread it over all its results: it is summed directly.
 //
 // Job::weights: the spectra of all groups, then the weights of all groups as `direct` wants them.
+#include <cmath>
+
 #include "correlate.h"
 
 #include "gather.h"
 #include "magnitude.h"
+#include "narrowing.h"
 #include "threads.h"
 #include "tile_transform.h"
 
@@ -27,12 +30,14 @@ public:
         : job_(job),
           transform_(job.tile_rows, job.tile_columns),
           read_(job),
-          write_(writer<T>(job.out.element, job.out.swapped)),
-          plain_image_(plain<T>(job, job.image, 1)),
-          plain_out_(plain<T>(job, job.out, 1) && job.columns.stride == 1),
+          write_(row_writer<T>(job.out.element, job.out.swapped)),
+          plain_image_(plain<T>(job, job.image, 1) && !job.halves),
+          plain_out_(plain<T>(job, job.out, 1) && job.columns.stride == 1 && !job.halves),
           rows_(job.rows, job.tile_rows),
           columns_(job.columns, job.tile_columns),
+          halves_(job.halves),
           tiles_(job.planes() * rows_.tiles * columns_.tiles),
+          tasks_(job.groups * (halves_ ? tiles_ : ceil_divide(tiles_, kParts))),
           ahead_read_(plain_image_ ? kRowsAhead * job.image.row / int64_t(sizeof(T)) : 0),
           ahead_written_(plain_out_ ? kRowsAhead * job.out.row / int64_t(sizeof(T)) : 0) {}
 
@@ -43,7 +48,7 @@ public:
             const int outcome = correlation.pair(index, scratch);
             if (outcome != kDone) __atomic_fetch_or(&correlation.outcome_, outcome, __ATOMIC_RELAXED);
         };
-        const bool completed = run_tasks(job_.groups * ceil_divide(tiles_, 2), threads, task, this, interrupted);
+        const bool completed = run_tasks(tasks_, threads, task, this, interrupted);
         return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
     }
 
@@ -53,6 +58,7 @@ public:
 private:
     static constexpr int64_t L = kLanes<T>;
     static constexpr int kParts = 2;  // real and imaginary
+    static constexpr T kByte = T(256);
     // Rows of the image and of the result are asked for this many rows before they are read or written: the rows of a
     // tile are short and far apart, which hides them from the hardware's own prefetching (a quarter of the time).
     static constexpr int64_t kRowsAhead = 8;
@@ -91,21 +97,23 @@ private:
     const TileTransform<T> transform_;
     const Gather<T> read_;
     const Writer<T> write_;
-    const bool plain_image_, plain_out_;
+    const bool plain_image_, plain_out_;  // rows are read where they lie, or stored straight into the result
     const Cut rows_, columns_;
+    const bool halves_;
     const int64_t tiles_;  // of one group
+    const int64_t tasks_;
     const int64_t ahead_read_, ahead_written_;
     int outcome_ = kDone;
 
     static constexpr int64_t kStepRows = 8;  // rows that the last step gives at once, at most
 
     int pair(int64_t index, Scratch& scratch) {
-        const int64_t pairs = ceil_divide(tiles_, 2);
+        const int64_t pairs = tasks_ / job_.groups;
         Pair p{};
         p.group = index / pairs;
         index %= pairs;
-        p.count = int(least(kParts, tiles_ - kParts * index));
-        for (int part = 0; part < p.count; ++part) p.tiles[part] = locate(p.group, kParts * index + part);
+        p.count = halves_ ? kParts : int(least(kParts, tiles_ - kParts * index));
+        for (int part = 0; part < p.count; ++part) p.tiles[part] = locate(p.group, halves_ ? index : kParts * index + part);
         for (const Tile& t : p.tiles) {
             p.height = most(p.height, t.height);
             p.width = most(p.width, t.width);
@@ -169,6 +177,7 @@ private:
             const T* source[kParts];
             for (int part = 0; part < kParts; ++part)
                 source[part] = read_row(p.tiles[part], y, p.width, p.rows_read + part * transform_.columns());
+            if (halves_) halve(p.rows_read, p.rows_read + transform_.columns(), p.width);
             T* target = p.tile + y * kRecord<T>;
             for (int64_t x = 0; x < p.width; x += L, target += transform_.panel_step()) {
                 __builtin_prefetch(source[0] + x + ahead_read_);
@@ -205,6 +214,14 @@ private:
         read_.read(buffer, row, read_.run_from(t.left, t.width, 1), 1, *static_cast<const T*>(job_.fill));
         for (int64_t x = t.width; x < whole; ++x) buffer[x] = T(0);
         return buffer;
+    }
+
+    // Of the same pixels twice, keeps the high bytes (rounded down) here and the low ones there.
+    static void halve(T* high, T* low, int64_t count) {
+        for (int64_t x = 0; x < count; ++x) {
+            high[x] = std::floor(low[x] / kByte);
+            low[x] -= kByte * high[x];
+        }
     }
 
     // What unscales the results of a tile, or that it is none for the transform.
@@ -291,7 +308,7 @@ private:
     void emit_rows(const Pair& p, int64_t j, int count, const Factors<R, T>& factors, T* const (&targets)[R][kParts],
                    int64_t first, int64_t last) const {
         const int64_t part = transform_.rows() / R * kRecord<T>;
-        const Vector<T> bias = broadcast(job_.bias ? static_cast<const T*>(job_.bias)[p.group] : T(0));
+        const Vector<T> bias = broadcast(halves_ ? T(0) : bias_of(p.group));
         const T* from = p.tile + j * kRecord<T> + first / L * transform_.panel_step();
         for (int64_t x = first; x < last; x += L, from += transform_.panel_step()) {
             Complex<T> a[R];
@@ -311,10 +328,13 @@ private:
         return multiply_add<T>(t.before_bias[1], value * broadcast(t.before_bias[0]), bias);
     }
 
+    T bias_of(int64_t group) const { return job_.bias ? static_cast<const T*>(job_.bias)[group] : T(0); }
+
     // What `emit_rows` has not stored in place of stride-1 row `row`.
     bool write_row(const Pair& p, int64_t row, int k, int64_t whole) const {
         bool finite = true;
-        for (int side = 0; side < p.count && row % rows_.stride == 0; ++side) {
+        if (halves_) join(written(p, 0, k), written(p, 1, k), p.columns, bias_of(p.group));
+        for (int side = 0; side < (halves_ ? 1 : p.count) && row % rows_.stride == 0; ++side) {
             const Tile& t = p.tiles[side];
             if (!t.transformed || row / rows_.stride >= t.rows) continue;
             T* values = written(p, side, k);
@@ -325,6 +345,10 @@ private:
             else finite &= write_(target, job_.out.column, values, t.columns);
         }
         return finite;
+    }
+
+    static void join(T* high, const T* low, int64_t count, T bias) {
+        for (int64_t x = 0; x < count; ++x) high[x] = kByte * std::nearbyint(high[x]) + std::nearbyint(low[x]) + bias;
     }
 
     int sum_directly(const Tile& t, int64_t group) const {

@@ -17,6 +17,7 @@
 // (2 k + 3) u |scale| sum |across||along||X| of the truth. tests/native/test_gradient.cc holds all of it.
 #include "correlate.h"
 #include "gradient_folded.h"
+#include "narrowing.h"
 #include "strips.h"
 #include "threads.h"
 
@@ -44,7 +45,7 @@ public:
           strips_(job, kWidestStrip, kStep, threads),
           pitch_(staggered<T>(strips_.width + taps_ + kStep)),
           read_(job),
-          write_(writer<T>(job.out.element, job.out.swapped)),
+          write_(row_writer<T>(job.out.element, job.out.swapped)),
           direct_image_(kBytes || plain<T>(job, job.image, 1)),
           direct_out_(plain<T>(job, job.out, 1)) {
         const T* weights = static_cast<const T*>(job.weights);

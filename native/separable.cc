@@ -9,6 +9,7 @@
 // skipped, so a NaN or infinity reaches exactly the results whose window holds it (tests/native/test_separable.cc).
 #include "correlate.h"
 #include "filter.h"
+#include "narrowing.h"
 #include "strips.h"
 #include "threads.h"
 
@@ -29,7 +30,7 @@ public:
           pitch_(staggered<T>(strips_.width + L)),
           buffer_(strips_.width + span_ + 2 * L),
           read_(job),
-          write_(writer<T>(job.out.element, job.out.swapped)),
+          write_(row_writer<T>(job.out.element, job.out.swapped)),
           direct_image_(plain<T>(job, job.image, 1)),
           direct_out_(plain<T>(job, job.out, 1)) {}
 

@@ -40,6 +40,7 @@ struct Job {
     const void* fill;      // [image_parts]
     int64_t terms;         // separable: rank-one terms that the kernel is the sum of
     int64_t tile_rows, tile_columns;  // fft: size of a transform
+    bool halves;           // fft: each tile travels alone, as its high bytes and its low ones (fft.cc)
 
     int64_t planes() const {
         int64_t count = 1;

@@ -124,3 +124,25 @@ def test_the_plan_prefers_what_each_engine_is_for():
     for name in ("fft", "box", "separable", "integer"):
         assert chosen[name] == name
     assert set(itertools.chain(chosen.values())) <= set(registry())
+
+
+@pytest.mark.parametrize("options", [{"border": "reflect"}, {"fill": 40000, "bias": 77}, {"stride": (2, 3)}])
+@pytest.mark.parametrize("dtype", ["uint16", "int16"])
+def test_pixels_of_16_bits_travel_in_halves_where_their_sums_pass_32(dtype, options):
+    limits = np.iinfo(dtype)
+    image = RNG.integers(limits.min, limits.max + 1, (150, 171)).astype(dtype)
+    if "fill" in options:
+        options = {**options, "fill": min(options["fill"], limits.max)}
+    kernel = RNG.integers(-400, 401, (41, 38))
+    results = [
+        corr2d(image, kernel, padding="same", dtype="int64", engine=name, **options)
+        for name in ("direct", "fft")
+    ]
+    assert int(np.abs(kernel).sum()) * limits.max > 2**31
+    assert np.array_equal(*results)
+
+
+def test_halves_are_refused_where_they_too_may_pass_32_bits():
+    image = np.zeros((64, 64), np.uint16)
+    with pytest.raises(ValueError, match="proven exact up to 32 bits only, or 39 of pixels of 16 bits"):
+        corr2d(image, np.full((31, 31), 20000), dtype="int64", engine="fft")

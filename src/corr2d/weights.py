@@ -26,6 +26,8 @@ MOST_GROWTH = 4.0
 # Engines for whole numbers hold a weight in 16 bits.
 SMALL_WEIGHT = 2**15 - 1
 _UNIT = {np.dtype(name): float(np.finfo(name).eps) / 2 for name in ("float32", "float64")}
+# So much weight on a byte of the image makes sums below 2^31.
+LIGHT = 2**23
 # Between these a spectrum neither overflows nor underflows, in float32 or float64.
 TINY, HUGE = 1e-18, 1e30
 
@@ -40,6 +42,7 @@ class Traits:
     mirrored: bool = False  # K[a, b] == K[a, kw-1-b]
     nonzero: int = 0  # taps whose weight is not zero
     small: bool = False  # whole numbers of 16 bits
+    light: bool = False  # exact, and all weights together below LIGHT
     tame: bool = False  # all finite, and their sums of either sign too, with room
 
 
@@ -80,14 +83,15 @@ def weigh(array: Array, exact: bool) -> Weights:
     if not total < np.inf:
         return Weights(array, Traits(nonzero=nonzero))
     small = exact and largest <= SMALL_WEIGHT
+    light = exact and total < LIGHT
     tame = exact or TINY < largest <= total < HUGE
     planes = array.reshape(-1, *array.shape[-2:])
     mirrored = bool((planes == planes[:, :, ::-1]).all())
     if mirrored and bool((planes == planes[:, :1, :1]).all()):
-        return Weights(array, Traits(1, True, True, True, nonzero, small, tame))
+        return Weights(array, Traits(1, True, True, True, nonzero, small, light, tame))
     factored, local = _all_factors(planes, exact)
     terms = max(map(len, factored), default=0)
-    weights = Weights(array, Traits(terms, local, False, mirrored, nonzero, small, tame))
+    weights = Weights(array, Traits(terms, local, False, mirrored, nonzero, small, light, tame))
     if terms:
         packed = np.zeros((len(planes), terms, sum(planes.shape[1:])), array.dtype)
         for target, factors in zip(packed, factored, strict=True):

@@ -1,5 +1,5 @@
 // The tiled transforms of every instruction set: within their bound of the definition summed in float64, exact where
-// integers are rounded from float64, bit for bit `direct` where a tile holds a NaN or an infinity, and alike at every size
+// integers are rounded from float64 (in halves too), bit for bit `direct` where a tile holds a NaN or an infinity, and alike at every size
 // that a transform may have.
 // Usage: test_fft [calls, default 400]
 #include <algorithm>
@@ -127,7 +127,7 @@ void fill_image(const Job& job, double non_finite) {
             const double magnitude = wide ? std::pow(10, double(pick(-8, 8))) : 1;
             for (int64_t y = 0; y < job.rows.image; ++y)
                 for (int64_t x = 0; x < job.columns.image; ++x) {
-                    const double value = floating ? normal() * magnitude : double(pick(-100, 200));
+                    const double value = floating ? normal() * magnitude : job.halves ? double(pick(-32768, 65535)) : double(pick(-100, 200));
                     write(place(job, view, plane, g, y, x), 0, &value, 1);
                 }
         }
@@ -239,6 +239,7 @@ public:
         const Element element = pick(0, 1) ? kElementOf<T> : Element(pick(0, kElements - 1));
         const Element out_element = pick(0, 1) ? kElementOf<T> : Element(pick(0, kElements - 1));
         integers_ = sizeof(T) == 8 && element < Element::f16;
+        job_.halves = integers_ && pick(0, 1);
         image_.lay_out(job_.image, job_, element, job_.rows.image, job_.columns.image, c.contiguous);
         fill_image(job_, c.non_finite);
         out_.lay_out(job_.out, job_, out_element, job_.rows.result, job_.columns.result, c.contiguous);

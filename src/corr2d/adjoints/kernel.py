@@ -119,7 +119,7 @@ def _real(
         spec = _spec(image.shape, shape, geometry, types, fill)
         way = _choose(spec) if tile is ... else _way(spec, tile)
         algorithm = "direct" if way.tile is None else "fft"
-        call = native_call(spec, algorithm, fill, sum_dtype=sums, shape=way.tile or (0, 0))
+        call = native_call(spec, algorithm, fill, sum_dtype=sums, shape=(*(way.tile or (0, 0)), 0))
         found = call, way.threads
         kinds.keep(key, found)
     call, threads = found

@@ -82,11 +82,12 @@ def native_call(
     parts: int = 1,
     columns: _NativeAxis | None = None,
     batch: tuple[int, ...] | None = None,
-    shape: tuple[int, int] = (0, 0),
+    shape: tuple[int, int, int] = (0, 0, 0),
 ) -> _native.Correlation:
     """Resolve the call once for `algorithm` (native/correlate.h); arrays are handed over at each run.
 
-    `shape` is what an algorithm needs beside the call: the number of terms, or the size of a transform.
+    `shape` is what an algorithm needs beside the call: the number of terms, or the size of a
+    transform and whether it takes halves.
     """
     sums = sum_dtype or spec.types.sum
 
@@ -122,7 +123,7 @@ def prepare_planes(
     *,
     interleaved: bool,
     sum_dtype: str | None = None,
-    shape: tuple[int, int] = (0, 0),
+    shape: tuple[int, int, int] = (0, 0, 0),
 ) -> Run:
     """Prepare a call on real planes; `prepared` gives what the algorithm wants of the kernel.
 
@@ -143,7 +144,7 @@ def prepare_planes(
 
 
 def _prepare_interleaved(
-    spec: Spec, algorithm: str, sum_dtype: str | None, shape: tuple[int, int]
+    spec: Spec, algorithm: str, sum_dtype: str | None, shape: tuple[int, int, int]
 ) -> _native.Correlation | None:
     """Prepare for pixels stored (H, W, C) and a 2-D kernel: rows of W*C values, the taps C values apart.
 

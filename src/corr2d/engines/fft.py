@@ -2,7 +2,7 @@
 
 Its cost hardly grows with the kernel. Two real tiles travel as one complex tile, each scaled to a magnitude
 of 1, so that a tile's error is relative to its own largest pixel; a tile that holds NaN or infinity is summed
-directly.
+directly. Exact sums beyond 32 bits, of pixels of 16, travel as the pixels' high bytes and their low ones.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _spectra: dict[Any, Array] = {}
 
 
 def supports(spec: Spec) -> str | None:
-    """Real planes whose window fits into a tile; exact sums of up to 32 bits."""
-    if spec.types.exact and spec.types.sum not in ("float32", "int32"):
-        return "its rounded sums are proven exact up to 32 bits only"
+    """Real planes whose window fits into a tile; exact sums of up to 32 bits, or of halves of so many."""
+    if spec.types.exact and spec.types.sum not in ("float32", "int32") and not _in_halves(spec):
+        return "its rounded sums are proven exact up to 32 bits only, or 39 of pixels of 16 bits"
     if spec.types.exact and spec.types.result not in INTEGERS:
         return "it rounds exact sums to whole numbers, and this result is floating"
     if not spec.traits.tame:
@@ -66,7 +66,8 @@ def error_bound(spec: Spec) -> Bound:
     The worst case, were all of them to conspire, is (3 t + 1) * 10 u * sqrt(5 * tile) for t = log2(tile)
     steps (Higham, Accuracy and Stability of Numerical Algorithms, section 24.1; the partner in the complex
     tile counts too). For float64 and the largest tile that is 1e-10: sums below 2^31 are off by less than
-    0.5, so whole numbers come out exact. The roundings of bias and fill come on top.
+    0.5, so whole numbers come out exact; larger ones are joined from two sums of bytes that are. The roundings
+    of bias and fill come on top.
     """
     if spec.types.exact:
         return rounded(0.0, spec)
@@ -79,7 +80,7 @@ def prepare(spec: Spec) -> Run:
     """Resolve the call once; the spectrum is made at the first run with a kernel."""
     sums = _sums(spec)
     tile = _tile(spec) or (1, 1)
-    call = native_call(spec, "fft", spec.fill.real, sum_dtype=sums, shape=tile)
+    call = native_call(spec, "fft", spec.fill.real, sum_dtype=sums, shape=(*tile, int(_in_halves(spec))))
     name = (tile, sums, spec.rows.dilation, spec.columns.dilation)
 
     def run(image: Any, weights: Weights, bias: Any, out: Any, threads: int) -> bool:
@@ -115,6 +116,13 @@ def _keep(key: Any, found: Array) -> None:
     _spectra[key] = found
 
 
+def _in_halves(spec: Spec) -> bool:
+    """Whether the image's bytes are filtered apart, because only so their rounded sums are proven exact."""
+    types = spec.types
+    halves = types.exact and types.sum == "float64" and types.image in ("uint16", "int16")
+    return halves and spec.traits.light and abs(spec.fill) < 2**16
+
+
 def _sums(spec: Spec) -> str:
     return "float64" if spec.types.exact else spec.types.sum
 
@@ -148,7 +156,7 @@ def _work(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, float]:
     for axis, size in zip((spec.rows, spec.columns), tile, strict=True):
         whole = axis.padded - axis.span + 1
         tiles *= -(-whole // (size - axis.span + 1))
-    pairs = spec.groups * -(-tiles * spec.planes // 2)
+    pairs = spec.groups * -(-tiles * spec.planes // (1 if _in_halves(spec) else 2))
     rounds = -(-pairs // threads)
     if spec.fresh:
         # A spectrum takes one transform where a pair of tiles takes two.
