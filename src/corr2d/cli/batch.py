@@ -177,7 +177,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
+def progress(total: int, doing: str = "filtering") -> Iterator[Callable[[], None]]:
     """A progress bar on a terminal's stderr for several pictures; nothing at all elsewhere."""
     if total < 2 or not sys.stderr.isatty():
         yield lambda: None
@@ -185,7 +185,7 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("filtering"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # A redirected stdout must not pass through the bar: it may be a pipe.
     bar = Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from corr2d import __version__, images, kernels
 from corr2d.cli.batch import FilterBatch, pair_up
 from corr2d.cli.edges import METHODS, EdgeBatch, read_finder
+from corr2d.cli.field import EXAMPLES as FIELD_EXAMPLES
+from corr2d.cli.field import field
 from corr2d.cli.lines import FAULTS, INTERRUPTED, REFUSED, complain, one_line
+from corr2d.cli.listing import exactly, is_small, print_table, settings
 from corr2d.cli.options import channels, check_look, read_filter, read_kernel
 from corr2d.images.mapping import SCALES
 
@@ -33,6 +35,15 @@ Examples:
   corr2d edges *.tif --sigma 2 --low 3 --high 10 -o results/
   corr2d edges photo.jpg --overlay -o outlines.svg
   corr2d edges photo.jpg --method scharr -o gradient.tif
+
+{EXIT_CODES}"""
+
+LEARN_EXAMPLES = f"""\b
+Examples:
+  corr2d learn before.png after.png --size 5 -o kernel.json
+  corr2d learn before.png after.png --size auto --identify -o fit.png
+  corr2d learn originals/ filtered/ --size 7 --constraint nonnegative -o kernel.npy
+  corr2d apply other.png --kernel kernel.json -o filtered.png
 
 {EXIT_CODES}"""
 
@@ -199,6 +210,81 @@ def edges(
     return EdgeBatch(chosen).run(pair_up(pictures, output, ".svg" if drawing else ""))
 
 
+@app.command(epilog=LEARN_EXAMPLES, short_help="Find the kernel that made one picture of another.")
+def learn(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A picture, or a folder of them.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="What became of it, or of them.")],
+    size: Annotated[
+        str,
+        typer.Option(
+            metavar="N|Y,X|auto",
+            help="The kernel's size; 'auto' chooses the smallest that explains the pictures.",
+        ),
+    ],
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A new file: .json, .npy, .csv or .txt, which --kernel of corr2d apply reads, or .png, a "
+            "picture of the fit. May be given several times.",
+        ),
+    ] = None,
+    max_size: Annotated[
+        str | None, typer.Option(metavar="N|Y,X", help="The largest size that 'auto' tries.")
+    ] = None,
+    bias: Annotated[bool, typer.Option("--bias", help="Learn a constant that was added, too.")] = False,
+    border: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Learn from the rim as well, made with this border: constant, reflect, edge, symmetric or "
+            "wrap; if left out, only from windows inside the picture.",
+        ),
+    ] = None,
+    constraint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="What is known of the kernel: nonnegative, sum-to-one, simplex, symmetric, antisymmetric, "
+            "radial, separable, rank=N.",
+        ),
+    ] = None,
+    identify: Annotated[
+        bool,
+        typer.Option(
+            "--identify", help="Name the kernel, and prove it on the pictures: fractions, rounding, border."
+        ),
+    ] = False,
+) -> int:
+    """Find the kernel that made one picture of another, and say how sure that is.
+
+    Colours are taken one by one, all for one kernel. Of two folders, pictures of the same name belong
+    together, whatever their endings. What is found is printed: the kernel with its errors, how much it
+    explains, and what the pictures cannot tell; then the names of the files written, one a line.
+
+    A pair that cannot be read does not stop the others: it is named on stderr, and the exit code is 2 in the
+    end. No file is left half written.
+    """
+    from corr2d.cli.learn import check_outputs, partners, read_learner, run_learning
+
+    pairs = partners(before, after)
+    outputs = output or []
+    check_outputs(outputs, [path for pair in pairs for path in pair])
+    learner = read_learner(size, max_size, bias, border, constraint)
+    try:
+        return run_learning(learner, pairs, outputs, identify)
+    except KeyboardInterrupt:
+        complain("interrupted: nothing is learnt, and no file is half written")
+        return INTERRUPTED
+
+
+app.command(
+    epilog=f"{FIELD_EXAMPLES}\n{EXIT_CODES}", short_help="Say which pixels the layers of a network see."
+)(field)
+
+
 @app.command(name="kernels", epilog=EXIT_CODES)
 def list_kernels(
     name: Annotated[
@@ -288,46 +374,3 @@ def run(arguments: list[str]) -> int | None:
     except FAULTS as fault:
         complain(one_line(fault))
     return REFUSED
-
-
-def is_small(weights: Any) -> bool:
-    """Whether all its numbers fit a line or a cell of a table."""
-    return bool(max(weights.shape) <= 5)
-
-
-def exactly(value: Any) -> str:
-    """A number in the fewest digits that read back as the same."""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
-def settings(parameters: Any) -> str:
-    """The parameters of a kernel as they are typed, with their defaults where they have one."""
-    return ",".join(name if default is None else f"{name}={default}" for name, default in parameters.items())
-
-
-def print_table() -> None:
-    """Print the named kernels for a person at a terminal."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=SIMPLE, padding=(0, 1, 1, 0))
-    table.add_column("kernel", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("numbers", justify="right", no_wrap=True)
-    table.add_column("what it does")
-    for entry in kernels.catalogue():
-        weights = kernels.named(entry.name)
-        rows = np.vectorize(lambda value: f"{value:.4g}")(weights)
-        wide = max(map(len, rows.flat))
-        numbers = (
-            "\n".join(" ".join(f"{text:>{wide}}" for text in row) for row in rows)
-            if is_small(weights)
-            else ""
-        )
-        about = entry.summary + (f"\n[dim]{settings(entry.parameters)}[/dim]" if entry.parameters else "")
-        table.add_row(
-            f"[bold]{entry.name}[/bold]", f"{weights.shape[0]} x {weights.shape[1]}", numbers, about
-        )
-    Console().print(table)
-    print("Parameters follow the name: --kernel gaussian:sigma=2. One kernel in full: corr2d kernels NAME")

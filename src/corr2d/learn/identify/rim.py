@@ -1,0 +1,165 @@
+"""Which border made the rim: windows that reach past the image tell how it was thought to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from corr2d.correlation import corr2d
+from corr2d.learn.identify.rounding import Sample
+from corr2d.window import BORDERS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from corr2d.learn.views import Pair
+
+    Array = npt.NDArray[Any]
+
+# The rim is as well explained as the inside when its residual is at most so many times larger ...
+AS_GOOD = 2.0
+# ... and two borders are alike when their residuals differ by less than this factor: by chance those of a few
+# hundred pixels differ by some hundredths.
+CLEARLY = 1.2
+
+
+@dataclass(frozen=True)
+class Border:
+    """The border that explains the rim best.
+
+    Attributes
+    ----------
+    name : str
+        As `corr2d` takes it.
+    fill : float
+        The value past the edges, for "constant".
+    left : dict of str to float
+        Root mean square of what each border leaves of the rim.
+    inside : float
+        The same of the inside, under the learnt kernel.
+    pixels : int
+        How many pixels the rim has.
+    """
+
+    name: str
+    fill: float
+    left: dict[str, float]
+    inside: float
+    pixels: int
+
+    @property
+    def explains(self) -> bool:
+        """Whether it explains the rim as well as the kernel explains the inside."""
+        return self.left[self.name] <= self._enough
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Borders that explain the rim as well; one pixel past the edge some of them are the same."""
+        mine = max(CLEARLY * self.left[self.name], self._rounding)
+        return tuple(name for name, value in self.left.items() if name != self.name and value <= mine)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it explains the rim, and no other does."""
+        return self.explains and not self.alike
+
+    @property
+    def _enough(self) -> float:
+        return max(AS_GOOD * self.inside, self._rounding)
+
+    @property
+    def _rounding(self) -> float:
+        return 1e-9 * max(self.left.values())
+
+    def __str__(self) -> str:
+        name = f"border={self.name!r}" + (f" with fill={self.fill:.6g}" if self.fill else "")
+        if not self.explains:
+            ratio = self.left[self.name] / max(self.inside, np.finfo(float).tiny)
+            return f"none explains the rim; {name} comes nearest, with {ratio:.3g} times the residual inside"
+        if len(self.alike) == len(self.left) - 1:
+            return "the rim does not tell: all borders explain it"
+        others = f" ({', '.join(map(repr, self.alike))} would do the same here)" if self.alike else ""
+        return f"{name} made the rim of {self.pixels:,} pixels{others}"
+
+
+def inside(pair: Pair) -> Array:
+    """Mark the windows that see nothing but the image: bool, shape (H', W')."""
+    marks = []
+    for axis in (pair.rows, pair.columns):
+        first = np.arange(axis.result) * axis.stride - axis.before
+        marks.append((first >= 0) & (first + axis.span <= axis.image))
+    return np.asarray(np.logical_and.outer(*marks))
+
+
+def find_border(samples: Sequence[Sample], marks: Sequence[Array], taps: Array, bias: float) -> Border | None:
+    """Compare what each border makes of the rim with what is there.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    marks : sequence of ndarrays, bool
+        The windows that see nothing but the image, for each sample.
+    taps : ndarray, shape (C, kh, kw)
+        Learnt inside.
+    bias : float
+    """
+    pixels = sum(int((~mark).sum()) * len(sample.target) for sample, mark in zip(samples, marks, strict=True))
+    if not pixels:
+        return None
+    left, fill = {}, 0.0
+    for name in BORDERS:
+        rims = [_missing(sample, mark, taps, bias, name) for sample, mark in zip(samples, marks, strict=True)]
+        if name == "constant":
+            fill = _fill(samples, marks, taps, rims)
+            filled = [_filled(sample, fill) for sample in samples]
+            rims = [
+                _missing(sample, mark, taps, bias, name) for sample, mark in zip(filled, marks, strict=True)
+            ]
+        left[name] = _root_mean_square(rims)
+    within = [
+        _missing(sample, ~mark, taps, bias, "edge") for sample, mark in zip(samples, marks, strict=True)
+    ]
+    name = min(left, key=left.__getitem__)
+    return Border(name, fill if name == "constant" else 0.0, left, _root_mean_square(within), pixels)
+
+
+def _missing(sample: Sample, mark: Array, taps: Array, bias: float, border: str) -> Array:
+    """Target less prediction on the unmarked windows."""
+    window = dict(sample.window) | {"border": border}
+    image = sample.image.astype(np.float64)
+    predicted = np.asarray(corr2d(image, taps[np.newaxis], bias=[bias], **window))[:, 0]
+    missing: Array = (sample.target - predicted)[:, ~mark]
+    if sample.target.dtype.kind in "ui":
+        # What saturated says only that no more was to be had.
+        limits = np.iinfo(sample.target.dtype)
+        stored = sample.target[:, ~mark]
+        beyond = ((stored == limits.max) & (missing < 0)) | ((stored == limits.min) & (missing > 0))
+        missing = np.where(beyond, 0.0, missing)
+    return missing
+
+
+def _filled(sample: Sample, fill: float) -> Sample:
+    return replace(sample, window=dict(sample.window) | {"fill": fill})
+
+
+def _fill(samples: Sequence[Sample], marks: Sequence[Array], taps: Array, rims: Sequence[Array]) -> float:
+    """The fill that explains the rim best: what zero leaves, against what one would add."""
+    above = below = 0.0
+    for sample, mark, missing in zip(samples, marks, rims, strict=True):
+        window = dict(sample.window) | {"border": "constant", "fill": 1.0}
+        blank = np.zeros(sample.image.shape)
+        added = np.asarray(corr2d(blank, taps[np.newaxis], **window))[:, 0][:, ~mark]
+        given = float(sample.window.get("fill", 0))
+        above += float((added * (missing + given * added)).sum())
+        below += float((added**2).sum())
+    fill = above / below if below else 0.0
+    whole = float(round(fill))
+    return whole if abs(fill - whole) < 0.05 * max(1.0, abs(whole)) else fill
+
+
+def _root_mean_square(parts: Sequence[Array]) -> float:
+    values = np.concatenate([part.ravel() for part in parts])
+    return float(np.sqrt((values**2).mean())) if values.size else 0.0

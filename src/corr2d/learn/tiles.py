@@ -1,0 +1,95 @@
+"""The same sums tile by tile: what errors of any kind of noise, and the choice of a size, are told by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from corr2d.learn.gram import moments_of
+from corr2d.learn.moments import Moments
+from corr2d.learn.quadratic import Quadratic
+from corr2d.learn.views import View, Views
+
+if TYPE_CHECKING:  # costs as much as the rest of the room to import
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+# Enough for a scatter to be told (30), few enough to be kept side by side.
+WANTED_TILES = 49
+TILES_BYTES = 2**28
+# A tile narrower than this would feel its neighbours' noise, and cost more in frames than in core.
+NARROWEST = 8
+
+
+def tile_moments(views: Views) -> list[Moments]:
+    """Sum over tiles that make up all windows; those where nothing counts are left out."""
+    return [
+        moments
+        for view in views
+        for tile in _tiles(view, _wanted(views))
+        if (moments := moments_of(views, tile)).samples
+    ]
+
+
+def _wanted(views: Views) -> int:
+    """How many tiles of each pair."""
+    held = 8 * views.problem.groups * (views.problem.taps + 1) ** 2
+    most = max(4, min(WANTED_TILES, TILES_BYTES // held))
+    return -(-most // len(views.problem.pairs))
+
+
+def _tiles(view: View, wanted: int) -> Iterator[View]:
+    """Cut a view into about as many tiles as are wanted, as square as they come."""
+    height, width = view.rows.result, view.columns.result
+    side = max(math.sqrt(height * width / wanted), NARROWEST)
+    down, across = max(1, round(height / side)), max(1, round(width / side))
+    tops, lefts = (
+        np.linspace(0, n, k + 1).astype(int).tolist() for n, k in ((height, down), (width, across))
+    )
+    for top, bottom in pairwise(tops):
+        for left, right in pairwise(lefts):
+            yield view.part(slice(top, bottom), slice(left, right))
+
+
+def total_of(parts: list[Moments]) -> Moments:
+    """Add up."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def about_means(part: Moments, total: Moments, group: int, bias: bool) -> Quadratic:
+    """Give a part's squared error about the means of all, where a bias was eliminated there."""
+    if not bias:
+        return part.quadratic(group, bias=False)
+    count = float(part.count)
+    means = total.tap_sums[group] / float(total.count)
+    target_means = total.target_sums[group] / float(total.count)
+    taps = part.tap_sums[group] - count * means
+    targets = part.target_sums[group] - count * target_means
+    mixed = np.outer(taps, means)
+    gram = part.gram[group] - mixed - mixed.T - count * np.outer(means, means)
+    right = part.right[group] - np.outer(means, targets) - np.outer(taps, target_means)
+    right = right - count * np.outer(means, target_means)
+    squares = part.squares[group] - target_means * (2 * targets + count * target_means)
+    return Quadratic(gram, right, squares, count)
+
+
+def bordered(part: Moments, group: int, bias: bool) -> Quadratic:
+    """Give a part's squared error with the bias as the last entry, about the moments' shifts."""
+    if not bias:
+        return part.quadratic(group, bias=False)
+    sums = part.tap_sums[group][:, np.newaxis]
+    corner = np.array([[float(part.count)]])
+    return Quadratic(
+        np.block([[part.gram[group], sums], [sums.T, corner]]).astype(np.float64),
+        np.concatenate([part.right[group], part.target_sums[group][np.newaxis]]).astype(np.float64),
+        part.squares[group].astype(np.float64),
+        float(part.count),
+    )

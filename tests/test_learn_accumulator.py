@@ -1,0 +1,142 @@
+"""Learning from a stream: any order, any tiles, the same bits."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from corr2d import corr2d
+from corr2d.learn import KernelAccumulator, learn_kernel
+
+
+def tiles_of(image, target, size, down, across):
+    """Targets cut apart, each with the pixels that its windows see."""
+    for rows in np.array_split(np.arange(target.shape[0]), down):
+        for columns in np.array_split(np.arange(target.shape[1]), across):
+            seen = image[rows[0] : rows[-1] + size[0], columns[0] : columns[-1] + size[1]]
+            yield seen, target[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_any_tiling_and_order_gives_the_same_bits(dtype, bias):
+    noise = np.random.default_rng(1)
+    limits = np.iinfo(dtype)
+    image = noise.integers(0, limits.max, (90, 101)).astype(dtype)
+    size = (4, 3)
+    target = corr2d(image, noise.normal(size=size) / 8, dtype=dtype)
+    whole = KernelAccumulator(size).update(image, target).solve(bias=bias)
+    for down, across in ((1, 2), (3, 5), (20, 1), (9, 11)):
+        parts = [
+            KernelAccumulator(size).update(*tile) for tile in tiles_of(image, target, size, down, across)
+        ]
+        noise.shuffle(parts)
+        total = parts[0]
+        for part in parts[1:]:
+            total = pickle.loads(pickle.dumps(part)) + total
+        fit = total.solve(bias=bias)
+        assert total.count == target.size
+        assert np.array_equal(fit.kernel, whole.kernel)
+        assert np.array_equal(fit.covariance, whole.covariance)
+        assert (fit.bias, fit.residual_std, fit.rank) == (whole.bias, whole.residual_std, whole.rank)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"bias": True}, {"ridge": 3.0}, {"constraint": "nonnegative"}, {"ridge": "gcv"}]
+)
+def test_solves_as_learn_kernel_does(options):
+    noise = np.random.default_rng(2)
+    images = [noise.normal(2, 1, (2, 30, 30)) for _ in range(3)]
+    window = {"padding": "same", "border": "reflect", "stride": 2}
+    kernel = noise.normal(size=(2, 2, 3, 3))
+    targets = [corr2d(image, kernel, **window) + noise.normal(size=(2, 15, 15)) for image in images]
+    sums = KernelAccumulator(3, **window)
+    for image, target in zip(images, targets, strict=True):
+        sums.update(image, target)
+    fit, wanted = sums.solve(**options), learn_kernel(images, targets, 3, **window, **options)
+    np.testing.assert_allclose(fit.kernel, wanted.kernel, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(fit.bias, wanted.bias, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(fit.standard_errors, wanted.standard_errors, rtol=1e-9)
+    np.testing.assert_allclose(fit.residual_squares, wanted.residual_squares, rtol=1e-10)
+    assert (fit.count, fit.spent, fit.rank) == pytest.approx((wanted.count, wanted.spent, wanted.rank))
+
+
+def test_descent_and_tiles():
+    noise = np.random.default_rng(3)
+    image = noise.normal(size=(60, 60))
+    target = corr2d(image, noise.normal(size=(3, 3))) + noise.normal(size=(58, 58))
+    sums = KernelAccumulator(3, tiles=True)
+    for tile in tiles_of(image, target, (3, 3), 7, 7):
+        sums.update(*tile)
+    tiled = sums.solve(errors="tiles")
+    wanted = learn_kernel(image, target, 3)
+    ratio = tiled.standard_errors / wanted.standard_errors
+    assert 0.6 < ratio.min() < ratio.max() < 1.5
+    descended = sums.solve(method="sgd")
+    assert np.abs(descended.kernel - wanted.kernel).max() < 1e-8
+    merged = KernelAccumulator(3, tiles=True).merge(sums)
+    assert np.array_equal(merged.solve(errors="tiles").covariance, tiled.covariance)
+
+
+def test_exact_sums_are_solved_to_the_last_digits():
+    """Whole numbers lose nothing: corrected in wide floats, a kernel gains what its condition had taken."""
+    ndimage = pytest.importorskip("scipy.ndimage")
+    noise = np.random.default_rng(4)
+    smooth = ndimage.gaussian_filter(noise.normal(size=(120, 130)), 4)
+    image = np.rint(smooth / np.abs(smooth).max() * 2000).astype(np.int16)
+    kernel = np.array([[1, -2, 1, 0], [3, 0, 2, 1], [-1, 1, 4, -2], [1, 1, -3, 1]])
+    target = corr2d(image, kernel, dtype="int16")
+    fit = KernelAccumulator(4).update(image, target).solve()
+    assert fit.condition > 1e6
+    assert np.abs(fit.kernel - kernel).max() < (2e-11 if np.finfo(np.longdouble).eps < 1e-18 else 1e-7)
+    assert fit.residual_std < 1e-3
+
+
+def test_sums_leave_each_other_alone():
+    noise = np.random.default_rng(5)
+    one, two = (
+        KernelAccumulator(2).update(
+            *noise.normal(size=(2, 9, 9))[:, :, :].tolist()[:0]
+            or (noise.normal(size=(9, 9)), noise.normal(size=(8, 8)))
+        )
+        for _ in range(2)
+    )
+    before = one.solve().kernel
+    total = one + two
+    assert total.count == 128
+    assert one.count == 64
+    assert np.array_equal(one.solve().kernel, before)
+    assert one.merge(two) is one
+    assert one.count == 128
+    assert np.array_equal(one.solve().kernel, total.solve().kernel)
+    fresh = KernelAccumulator(2) + two
+    assert fresh.count == 64
+
+
+def test_refusals():
+    sums = KernelAccumulator(3)
+    with pytest.raises(ValueError, match=r"learn.solve: the accumulator must be given at least one window"):
+        sums.solve()
+    image, target = np.random.default_rng(6).normal(size=(2, 9, 9))
+    sums.update(image, target[:7, :7])
+    with pytest.raises(
+        ValueError, match=r"images must be of 1 to 1 channels \(planes\) as before, got 2 to 1"
+    ):
+        sums.update(np.zeros((2, 9, 9)), np.zeros((1, 7, 7)))
+    with pytest.raises(ValueError, match=r"other must be of one window: size \(3, 3\)"):
+        sums.merge(KernelAccumulator(5))
+    with pytest.raises(TypeError, match="other must be a KernelAccumulator, got int"):
+        sums.merge(3)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        sums + 3
+    with pytest.raises(
+        ValueError, match="errors must be 'iid' or 'tiles' where there are no pixels, got 'hac'"
+    ):
+        sums.solve(errors="hac")
+    with pytest.raises(ValueError, match="errors must be 'iid' where tiles were not kept"):
+        sums.solve(errors="tiles")
+    with pytest.raises(ValueError, match="with tiles=True"):
+        KernelAccumulator(3, tiles=True).merge(sums)
+    with pytest.raises(ValueError, match="targets must be of 7 x 7 pixels"):
+        sums.update(image, target)
+    assert sums.count == 49
