@@ -1,0 +1,117 @@
+"""What the layers of a model make of images: their outputs by name, through which gradients flow.
+
+Names are those of a captured graph: a part of the model has its own; a second call of it has "_1" behind it,
+a second tensor that it gives has "[1]". Parts are watched while the model runs; what has no part of its own,
+such as an addition in the model's code, is computed by running the captured graph.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from corr2d.errors import Refused, refuse, suggestion
+from corr2d.field.capture import capture
+from corr2d.field.graph import Graph
+from corr2d.field.running import compute
+
+_PLACE = re.compile(r"(?P<part>.*?)(_(?P<call>[1-9]\d*))?(\[(?P<output>[1-9]\d*)\])?")
+#: A part by name, which of its calls, which of the tensors that one gives.
+Place = tuple[str, int, int]
+
+
+class Activations:
+    """The outputs of chosen layers, as a function of a batch of images.
+
+    The model is run as it stands; putting it into a mode is for the caller.
+    """
+
+    def __init__(self, model: torch.nn.Module, layers: Sequence[str]) -> None:
+        self.model, self.layers = model, tuple(dict.fromkeys(layers))
+        self._parts = dict(model.named_modules())
+        self._graphs: dict[tuple[int, ...], Graph] = {}
+
+    def __call__(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run the model and give a tensor for each layer, in their order; each must be there and be run."""
+        places = {name: place for name in self.layers if (place := self._place(name)) is not None}
+        others = [name for name in self.layers if name not in places]
+        found = self._watched(images, places) if places else {}
+        if others:
+            graph = self._graph(images)
+            for name in others:
+                if name not in graph.layers:
+                    self._refuse(name, [*graph.layers, *self._parts])
+            values = compute(graph, images, [graph.layers[name] for name in others])
+            found.update(zip(others, values, strict=True))
+        return {name: found[name] for name in self.layers}
+
+    def _place(self, name: str) -> Place | None:
+        if name in self._parts:
+            return name, 0, 0
+        match = _PLACE.fullmatch(name)
+        if match is None or match["part"] not in self._parts:
+            return None
+        return match["part"], int(match["call"] or 0), int(match["output"] or 0)
+
+    def _watched(self, images: torch.Tensor, places: dict[str, Place]) -> dict[str, torch.Tensor]:
+        calls: dict[str, list[list[torch.Tensor]]] = {part: [] for part, _, _ in places.values()}
+        with ExitStack() as hooks:
+            for part, given in calls.items():
+                hooks.callback(self._parts[part].register_forward_hook(_keeping(given)).remove)
+            self.model(images)
+        found = {}
+        for name, (part, call, output) in places.items():
+            if call >= len(calls[part]) or output >= len(calls[part][call]):
+                got = f"{name!r}, where the model called {part!r} {len(calls[part])} times"
+                refuse("layer", "one that the model runs and that gives a tensor", got)
+            found[name] = calls[part][call][output]
+        return found
+
+    def _graph(self, images: torch.Tensor) -> Graph:
+        shape = tuple(images.shape)
+        if shape not in self._graphs:
+            mode = "train" if self.model.training else "eval"
+            try:
+                self._graphs[shape] = capture(self.model, images, mode=mode)
+            except Refused:
+                missing = next(name for name in self.layers if self._place(name) is None)
+                self._refuse(missing, list(self._parts))
+        return self._graphs[shape]
+
+    def _refuse(self, name: str, known: Sequence[str]) -> None:
+        names = [one for one in known if one]
+        shown = ", ".join(repr(one) for one in names[:12]) + (", ..." if len(names) > 12 else "")
+        refuse(
+            "layer", "one of the model's", repr(name), suggestion(name, names) or f"It has {shown or 'none'}."
+        )
+
+
+def _keeping(calls: list[list[torch.Tensor]]) -> Any:
+    def keep(module: torch.nn.Module, arguments: Any, result: Any) -> None:
+        tensors = (one for one in pytree.tree_leaves(result) if isinstance(one, torch.Tensor))
+        # Copies: what comes next may work in place, as ReLU often does.
+        calls.append([one.clone() for one in tensors])
+
+    return keep
+
+
+def spatial_parts(model: torch.nn.Module, images: torch.Tensor) -> list[str]:
+    """Names of the innermost parts that give maps (N, C, h, w), in the order of their first calls."""
+    found: list[str] = []
+    names = {part: name for name, part in model.named_modules()}
+
+    def note(part: torch.nn.Module, arguments: Any, result: Any) -> None:
+        if isinstance(result, torch.Tensor) and result.ndim == 4 and names[part] not in found:
+            found.append(names[part])
+
+    with ExitStack() as hooks:
+        for part in names:
+            if next(part.children(), None) is None:
+                hooks.callback(part.register_forward_hook(note).remove)
+        model(images)
+    return found

@@ -1,0 +1,149 @@
+"""`effective_receptive_field`: gradients of one value in many images, averaged."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+import torch
+
+from corr2d.errors import describe, door, refuse, suggestion
+from corr2d.field.capture.modes import prepared
+from corr2d.field.effective.definitions import DEFINITIONS, Channels, find_unit
+from corr2d.field.effective.padding import share_past_the_edges
+from corr2d.field.effective.result import EffectiveField
+from corr2d.field.effective.running import Initialize, Measurement, Progress, summed
+from corr2d.field.effective.sizes import moments
+from corr2d.field.theory import theory_of
+
+
+@door
+def effective_receptive_field(
+    model: torch.nn.Module,
+    images: Any,
+    layer: str,
+    unit: Any = "center",
+    *,
+    definition: str = "absolute",
+    channels: Channels = None,
+    channel_axis: int = 1,
+    batch_size: int = 8,
+    mode: str = "eval",
+    initialize: Initialize | None = None,
+    padding_images: int = 4,
+    checkpoint: str | PathLike[str] | None = None,
+    progress: Progress = False,
+    seed: int = 0,
+) -> EffectiveField:
+    """Measure how much each pixel moves one value of a layer, on average over images.
+
+    For the value y of a unit, summed over its channels, and an image x of channels c::
+
+        weights[i, j]  ~  mean over images of  sum over c of  |dy / dx[c, i, j]|
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Called with a batch of images and nothing else.
+    images : Tensor or ndarray, shape (N, C, H, W), iterable, or shape
+        The images, floating and as the model takes them; also a loader of batches, with or without labels,
+        a list of images (C, H, W), or a shape (N, C, H, W) for so many images of normal noise. All have one
+        size.
+    layer : str
+        The layer's name, as in ``model.named_modules()``; "" for the model's own output.
+    unit : "center" or tuple of int, default "center"
+        The place in the layer's output, one index for each axis that is neither batch nor channel.
+    definition : str, default "absolute"
+        ``"absolute"`` as above; ``"luo"`` the magnitude of the mean gradient; ``"rms"`` the root of its mean
+        square; ``"relu"`` the positive part of the gradient of the positive part of y.
+    channels : int or sequence of int, optional
+        The channels of the layer that are summed; by default all.
+    channel_axis : int, default 1
+        Where the layer's output has its channels; -1 for tokens and channels-last layers.
+    batch_size : int, default 8
+        Images in one pass. The result does not depend on it in evaluation mode.
+    mode : "eval" or "train", default "eval"
+        How the model's parts are set meanwhile; afterwards they are as they were.
+    initialize : function of one module, optional
+        Called with a copy of the model before each image, to draw new weights; the model itself is left
+        alone.
+    padding_images : int, default 4
+        How many images are run again at a larger size to see how much falls into the padding; 0 for none.
+        It is not needed, and not done, where the theoretical field lies inside the image.
+    checkpoint : str or path, optional
+        A file that is written every few batches. Where it is there already, with the same model, images and
+        options, its images are not run again.
+    progress : bool or function of (done, total), default False
+        True writes a line to stderr. `total` is None where the number of images is not known.
+    seed : int, default 0
+        Of the noise and of `initialize`.
+
+    Returns
+    -------
+    EffectiveField
+        The map, its sizes, and its share in the padding.
+
+    Raises
+    ------
+    TypeError
+        Images that are none, or a layer whose output is no tensor.
+    ValueError
+        No such layer, unit, channel or definition; images of several sizes; a gradient that is nowhere
+        different from 0, or not finite; a checkpoint of something else.
+
+    Notes
+    -----
+    A gradient of 0 does not mean that a pixel is not read: see `receptive_field` for that. Deep linear stacks
+    underflow in float32 (80 layers of 3x3 means are all zeros): use ``model.double()``.
+
+    *Cost*: one pass forwards and one backwards for each image, and 16 maps in memory.
+
+    References
+    ----------
+    .. [1] W. Luo, Y. Li, R. Urtasun, R. Zemel, "Understanding the effective receptive field in deep
+       convolutional neural networks", NIPS 2016.
+    .. [2] X. Ding et al., "Scaling up your kernels to 31x31", CVPR 2022, section 4 (``"relu"``).
+
+    Examples
+    --------
+    >>> blur = torch.nn.Conv2d(1, 1, 3, padding=1, bias=False)
+    >>> _ = torch.nn.init.constant_(blur.weight, 1 / 9)
+    >>> found = effective_receptive_field(torch.nn.Sequential(blur, blur), (1, 1, 9, 9), "")
+    >>> (found.weights[4] * 81).round().astype(int).tolist(), found.size()
+    ([0, 0, 3, 6, 9, 6, 3, 0, 0], 5.0)
+    """
+    _check(model, definition, mode, batch_size)
+    measurement = Measurement(model, layer, unit, definition, channels, channel_axis, initialize, seed)
+    with prepared(model, mode):
+        size = 1 if initialize is not None else batch_size
+        sums, first = summed(measurement, images, size, checkpoint, progress)
+        place = find_unit(measurement.shape, unit, channel_axis)
+        weights = DEFINITIONS[definition].finished(sums.mean())
+        scale = float(weights.sum())
+        if scale == 0:
+            refuse(
+                "layer",
+                "one that the image can move",
+                f"a gradient of 0 at every pixel for {layer!r} at {place}",
+                "Take more images or another unit; a very deep model may need model.double().",
+            )
+        theory = theory_of(model, (1, *first.shape), layer, place, mode)
+        shape = (int(first.shape[1]), int(first.shape[2]))
+        share, reason = share_past_the_edges(measurement, images, padding_images, theory, shape)
+    weights = weights / scale
+    center = theory.center or moments(weights).center
+    return EffectiveField(
+        weights, layer, place, definition, sums.done, scale, center, theory.box, share, reason, sums
+    )
+
+
+def _check(model: object, definition: str, mode: str, batch_size: int) -> None:
+    if not isinstance(model, torch.nn.Module):
+        refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
+    if definition not in DEFINITIONS:
+        hint = suggestion(definition, DEFINITIONS)
+        refuse("definition", f"one of {list(DEFINITIONS)}", repr(definition), hint)
+    if mode not in ("eval", "train"):
+        refuse("mode", "'eval' or 'train'", repr(mode))
+    if batch_size < 1:
+        refuse("batch_size", "at least 1", str(batch_size))

@@ -1,0 +1,81 @@
+"""Several effective fields side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from corr2d.errors import describe, door, refuse
+from corr2d.field.effective.result import EffectiveField
+
+COLUMNS = ("size", "of theory", "50 %", "90 %", "99 %", "sigma", "R²", "padding")
+
+
+class Comparison(Mapping[str, EffectiveField]):
+    """Effective fields by name; ``print`` shows a table, `corr2d.plots.fields.compare` a picture."""
+
+    def __init__(self, fields: Mapping[str, EffectiveField]) -> None:
+        self._fields = dict(fields)
+
+    def __getitem__(self, name: str) -> EffectiveField:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """The measures of each, in plain numbers."""
+        return {name: one.to_dict() for name, one in self.items()}
+
+    def __str__(self) -> str:
+        wide = max(len(name) for name in self)
+        lines = [" " * wide + "".join(f"{column:>11}" for column in COLUMNS)]
+        lines += [
+            f"{name:{wide}}" + "".join(f"{cell:>11}" for cell in _cells(one)) for name, one in self.items()
+        ]
+        return "\n".join(lines)
+
+
+@door
+def compare(fields: Mapping[str, EffectiveField]) -> Comparison:
+    """Put effective fields of several models, layers or definitions side by side.
+
+    Parameters
+    ----------
+    fields : dict of str to EffectiveField
+        Any number, each under the name that the table and the picture show.
+
+    Returns
+    -------
+    Comparison
+        The same, as a table: size by Luo's threshold in pixels and beside the theoretical field, sides of the
+        squares that hold 50, 90 and 99 %, the fitted Gaussian's sigmas with the R², the share in the padding.
+
+    Raises
+    ------
+    TypeError
+        A value that is no EffectiveField.
+    ValueError
+        Nothing to compare.
+    """
+    if not fields:
+        refuse("fields", "at least one", "none")
+    for name, one in fields.items():
+        if not isinstance(one, EffectiveField):
+            refuse("fields", "of EffectiveField", f"{describe(one)} at {name!r}", kind=TypeError)
+    return Comparison(fields)
+
+
+def _cells(one: EffectiveField) -> tuple[str, ...]:
+    fit = one.gaussian()
+    return (
+        f"{one.size():.1f}",
+        "–" if one.ratio is None else f"{100 * one.ratio:.0f} %",
+        *(f"{one.square(share):.0f}" for share in (0.5, 0.9, 0.99)),
+        f"{fit.sigma[0]:.1f} x {fit.sigma[1]:.1f}",
+        f"{fit.r_squared:.3f}",
+        "–" if one.padding is None else f"{100 * one.padding:.1f} %",
+    )

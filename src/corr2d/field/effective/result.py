@@ -1,0 +1,214 @@
+"""An effective field, and what can be asked of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corr2d.errors import door, refuse, suggestion
+from corr2d.field.effective import sizes
+from corr2d.field.effective.definitions import DEFINITIONS
+from corr2d.field.effective.sizes import TWO_SIGMA, Gaussian
+from corr2d.field.effective.sums import GROUPS, Sums
+from corr2d.field.layer import Box
+
+Array = npt.NDArray[Any]
+#: What `EffectiveField.interval` can be asked for.
+MEASURES = ("size", "square", "radius", "sigma_y", "sigma_x")
+
+
+@dataclass(frozen=True, eq=False)
+class EffectiveField:
+    """How much each pixel moves one value of a layer: the result of `effective_receptive_field`.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (H, W), float64
+        The map, at least 0, scaled to a sum of 1.
+    layer : str
+        The layer's name.
+    unit : tuple of int
+        The unit's place in the layer's output.
+    definition : str
+        One of "absolute", "luo", "rms", "relu".
+    images : int
+        How many images it is the mean over.
+    scale : float
+        What the map was divided by: the sum of the mean gradients.
+    center : (float, float)
+        The point (y, x) that squares and circles grow around: the middle of the theoretical field, or,
+        where that is not known, the centre of mass.
+    box : Box or None
+        The theoretical field, which may pass the image's edges: top, left, bottom, right, ends excluded.
+        None where it is not known.
+    padding : float or None
+        Share of the effective field that would lie past the image's edges, where padding stands in for it:
+        0 for a field inside the image, else measured on mirrored, larger images. None where that cannot be
+        measured; `padding_reason` then says why.
+    """
+
+    weights: Array
+    layer: str
+    unit: tuple[int, ...]
+    definition: str
+    images: int
+    scale: float
+    center: tuple[float, float]
+    box: Box | None = None
+    padding: float | None = None
+    padding_reason: str = ""
+    sums: Sums | None = field(default=None, repr=False)
+
+    def size(self, fraction: float = TWO_SIGMA) -> float:
+        """Side of the square with as many pixels as have more than `fraction` of the largest weight.
+
+        Parameters
+        ----------
+        fraction : float, default 0.0455
+            From 0 to 1; the default is what a normal law leaves beyond two standard deviations.
+
+        Returns
+        -------
+        float
+            In pixels.
+
+        References
+        ----------
+        W. Luo, Y. Li, R. Urtasun, R. Zemel, "Understanding the effective receptive field in deep
+        convolutional neural networks", NIPS 2016, section 3.
+        """
+        return sizes.threshold_size(self.weights, fraction)
+
+    def moments(self) -> Gaussian:
+        """The Gaussian with the map's own mean and second moments."""
+        return sizes.moments(self.weights)
+
+    def gaussian(self) -> Gaussian:
+        """The Gaussian nearest to the map in the sum of squares."""
+        return sizes.fitted(self.weights)
+
+    def energy(self) -> tuple[Array, Array]:
+        """Sides of growing squares around `center`, in pixels, and the share of the weights within each."""
+        return sizes.within_squares(self.weights, self.center)
+
+    @door
+    def square(self, share: float = 0.9) -> float:
+        """Side of the smallest square around `center` that holds a share of the weights, in pixels."""
+        return sizes.smallest_holding(*self.energy(), _share(share))
+
+    @door
+    def radius(self, share: float = 0.9) -> float:
+        """Radius of the smallest circle around `center` that holds a share of the weights, in pixels."""
+        return sizes.smallest_holding(*sizes.within_circles(self.weights, self.center), _share(share))
+
+    @property
+    def ratio(self) -> float | None:
+        """`size` beside the side of the theoretical field (of the square of its area)."""
+        if self.box is None:
+            return None
+        top, left, bottom, right = self.box
+        return self.size() / math.sqrt((bottom - top) * (right - left))
+
+    @door
+    def interval(
+        self, measure: str = "size", level: float = 0.95, *, resamples: int = 200, seed: int = 0
+    ) -> tuple[float, float]:
+        """Bounds between which a measure lies, as far as the choice of images goes.
+
+        The images are in 16 groups; groups are drawn with replacement and measured anew (bootstrap).
+
+        Parameters
+        ----------
+        measure : str, default "size"
+            "size", "square" (90 %), "radius" (90 %), "sigma_y" or "sigma_x" (moments).
+        level : float, default 0.95
+            Share of the drawings that lie between the bounds, from 0 to 1.
+        resamples : int, default 200
+            How many drawings.
+        seed : int, default 0
+            Of the drawings.
+
+        Returns
+        -------
+        (float, float)
+            The bounds, in pixels.
+
+        Raises
+        ------
+        ValueError
+            A measure that is none, a level outside 0 to 1, or fewer than two images.
+        """
+        if measure not in MEASURES:
+            refuse("measure", f"one of {list(MEASURES)}", repr(measure), suggestion(measure, MEASURES))
+        if self.sums is None or self.images < 2:
+            refuse("images", "at least two for an interval", str(self.images))
+        random, groups = np.random.default_rng(seed), min(GROUPS, self.images)
+        found = []
+        for _ in range(resamples):
+            times = np.zeros(GROUPS)
+            np.add.at(times, random.integers(groups, size=groups), 1)
+            weights = DEFINITIONS[self.definition].finished(self.sums.mean(times))
+            if weights.any():
+                found.append(replace(self, weights=weights / weights.sum()).measure(measure))
+        low, high = np.quantile(found, [(1 - _share(level)) / 2, (1 + level) / 2])
+        return float(low), float(high)
+
+    def measure(self, name: str) -> float:
+        """One of the measures that `interval` knows."""
+        if name.startswith("sigma"):
+            return self.moments().sigma[name == "sigma_x"]
+        return float(getattr(self, name)())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in plain numbers and lists, as json takes it; the map itself left out."""
+        moments, fit = self.moments(), self.gaussian()
+        return {
+            "layer": self.layer,
+            "unit": list(self.unit),
+            "definition": self.definition,
+            "images": self.images,
+            "size": self.size(),
+            "ratio": self.ratio,
+            "center": list(self.center),
+            "box": None if self.box is None else list(self.box),
+            "moments": {"center": moments.center, "sigma": moments.sigma, "rho": moments.rho},
+            "gaussian": {
+                "center": fit.center,
+                "sigma": fit.sigma,
+                "rho": fit.rho,
+                "r_squared": None if math.isnan(fit.r_squared) else fit.r_squared,
+            },
+            "square": {str(share): self.square(share) for share in (0.5, 0.9, 0.99)},
+            "radius": {str(share): self.radius(share) for share in (0.5, 0.9, 0.99)},
+            "padding": self.padding,
+            "padding_reason": self.padding_reason,
+        }
+
+    def __str__(self) -> str:
+        fit = self.gaussian()
+        lines = [
+            f"effective field of {self.layer or 'the model'} at {self.unit}, {self.definition}, "
+            f"{self.images} image{'s' if self.images != 1 else ''}",
+            f"  size      {self.size():.1f} pixels{self._beside_theory()}",
+            f"  gaussian  sigma {fit.sigma[0]:.2f} x {fit.sigma[1]:.2f}, R² {fit.r_squared:.3f}",
+            "  square    "
+            + ", ".join(f"{100 * share:.0f} % in {self.square(share):.0f}" for share in (0.5, 0.9, 0.99)),
+            f"  padding   {self.padding_reason if self.padding is None else f'{100 * self.padding:.1f} %'}",
+        ]
+        return "\n".join(lines)
+
+    def _beside_theory(self) -> str:
+        if self.box is None:
+            return ""
+        top, left, bottom, right = self.box
+        return f", {100 * (self.ratio or 0):.0f} % of the {bottom - top} x {right - left} that it can see"
+
+
+def _share(share: float) -> float:
+    if not 0 < share <= 1:
+        refuse("share", "above 0 and at most 1", str(share))
+    return share

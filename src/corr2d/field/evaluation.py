@@ -1,0 +1,78 @@
+"""Running one captured operation alone, on tensors of one's own in place of what depends on the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from corr2d.field.graph import Operation, Value
+
+
+def operator_of(target: str) -> Any:
+    """Find an operator of torch by its full name."""
+    space, word, overload = target.split(".")
+    return getattr(getattr(getattr(torch.ops, space), word), overload)
+
+
+def evaluate(
+    operation: Operation,
+    tensors: Sequence[torch.Tensor],
+    replaced: Mapping[str, Any] | None = None,
+    constants: torch.dtype | None = None,
+) -> list[torch.Tensor]:
+    """Run an operation.
+
+    Parameters
+    ----------
+    operation : Operation
+    tensors : sequence of torch.Tensor
+        In place of `operation.inputs`.
+    replaced : mapping, optional
+        Arguments, by name, to use instead of the captured ones.
+    constants : torch.dtype, optional
+        What floating constants are turned into.
+
+    Returns
+    -------
+    list of torch.Tensor
+        One for each of `operation.outputs`.
+    """
+    given = iter(tensors)
+
+    def number(value: Value) -> torch.Tensor:
+        if value.constant is None:
+            return next(given)
+        data = value.constant
+        return data.to(constants) if constants is not None and data.is_floating_point() else data
+
+    arguments = replace_values(operation.arguments, number) | dict(replaced or {})
+    return run(operator_of(operation.target), arguments)
+
+
+def replace_values(
+    arguments: Mapping[str, Any], replacement: Callable[[Value], torch.Tensor | None]
+) -> dict[str, Any]:
+    """Put tensors in place of the Values among the arguments, also in lists."""
+
+    def replaced(argument: Any) -> Any:
+        if isinstance(argument, Value):
+            return replacement(argument)
+        if isinstance(argument, (list, tuple)):
+            return [replaced(one) for one in argument]
+        return argument
+
+    return {name: replaced(argument) for name, argument in arguments.items()}
+
+
+def run(operator: Any, arguments: Mapping[str, Any]) -> list[torch.Tensor]:
+    """Call an operator with arguments by name, on the CPU, and give the tensors that come of it."""
+    schema = operator._schema.arguments
+    cpu = torch.device("cpu")
+    arguments = {name: cpu if isinstance(one, torch.device) else one for name, one in arguments.items()}
+    positional = [arguments[one.name] for one in schema if not one.kwarg_only]
+    named = {one.name: arguments[one.name] for one in schema if one.kwarg_only}
+    result = operator(*positional, **named)
+    return [one for one in pytree.tree_leaves(result) if isinstance(one, torch.Tensor)]

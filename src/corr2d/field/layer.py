@@ -1,0 +1,317 @@
+"""One layer's field: its numbers, and the exact pixels of any of its positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cached_property
+from operator import index
+
+import numpy as np
+
+from corr2d.errors import describe, door, refuse
+from corr2d.field.analysis import Analysis, Mask, one_place
+from corr2d.field.graph import Value
+from corr2d.field.laws import unite
+from corr2d.field.lines import Rows, unpacked
+from corr2d.field.propagation import Note
+from corr2d.field.rules import EXACT
+from corr2d.field.summary import (
+    Summary,
+    count,
+    hull,
+    law_products,
+    position_by_dimension,
+    summarize,
+    united_laws,
+)
+
+
+class Box(tuple[int, ...]):
+    """The smallest box around a field: first the starts along every axis, then the stops, excluded.
+
+    For images that is (top, left, bottom, right), as in scikit-image's `bbox`. An empty field is all zeros.
+    """
+
+    __slots__ = ()
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        """First row, column and so on."""
+        return tuple(self[: len(self) // 2])
+
+    @property
+    def stop(self) -> tuple[int, ...]:
+        """Last row, column and so on, plus one."""
+        return tuple(self[len(self) // 2 :])
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Rows, columns and so on."""
+        return tuple(stop - start for start, stop in zip(self.start, self.stop, strict=True))
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """To cut it out: ``image[(..., *box.slices)]``. Only for boxes that are clipped."""
+        return tuple(slice(start, stop) for start, stop in zip(self.start, self.stop, strict=True))
+
+
+class LayerField:
+    """The receptive field of a layer's output: a row of the table.
+
+    Attributes
+    ----------
+    name : str
+        Of the layer.
+    operation : str
+        The operator that computed its output last.
+    shape : tuple of int
+        Of the output.
+    value : Value
+        The output in the captured graph.
+    """
+
+    def __init__(self, analysis: Analysis, name: str, value: Value, operation: str) -> None:
+        self.name, self.operation, self.shape, self.value = name, operation, value.shape, value
+        self._analysis = analysis
+
+    @cached_property
+    def _summary(self) -> Summary:
+        return summarize(self._analysis, self.value)
+
+    @property
+    def size(self) -> tuple[int, ...] | None:
+        """Rows, columns and so on from the first to the last that one value sees, past the edges too.
+
+        The largest where positions differ (see `sizes`); None where nothing is read.
+        """
+        return self._summary.size
+
+    @property
+    def sizes(self) -> tuple[tuple[int, ...], ...]:
+        """Along each axis all sizes that occur; empty where they were not counted."""
+        return self._summary.sizes
+
+    @property
+    def stride(self) -> tuple[Fraction, ...] | None:
+        """Pixels from one position's field to the next one's, on average; None where no number says it."""
+        return self._summary.stride
+
+    @property
+    def start(self) -> tuple[Fraction, ...] | None:
+        """First row, column and so on that position 0 would read if the image had no edges."""
+        return self._summary.start
+
+    @property
+    def padding(self) -> tuple[Fraction, ...] | None:
+        """Pixels by which position 0 looks past the image's edge: ``-start``."""
+        return None if self.start is None else tuple(-one for one in self.start)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all positions see the same, moved by the stride, where the image's edges do not cut it."""
+        return self._summary.uniform
+
+    @property
+    def coverage(self) -> Fraction | None:
+        """Pixels that the middle value sees, over those of its box: less than 1 where there are holes."""
+        return self._summary.coverage
+
+    @property
+    def clipped(self) -> bool:
+        """Whether `size` was measured where the image's edges cut it: the field may be larger."""
+        return self._summary.clipped
+
+    @property
+    def status(self) -> str:
+        """``"exact"``, ``"superset"``, ``"data-dependent"``, ``"probed"`` or ``"whole input"``."""
+        return EXACT if self.responsible is None else self.responsible.status
+
+    @cached_property
+    def responsible(self) -> Note | None:
+        """The operation because of which the status is not exact."""
+        return self._analysis.doubt(self.value) or self._analysis.whole(self.value)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The output's shape without the batch, where its first axis is one."""
+        batch = self._analysis.batch
+        return self.shape[1:] if batch is not None and self.shape[:1] == (batch,) else self.shape
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Number of positions along each axis."""
+        return tuple(self.shape[axis] for axis in self._analysis.axes_of(self.value))
+
+    @door
+    def mask(self, *position: int, channel: int | None = None, channels: bool = False) -> Mask:
+        """Find exactly which pixels one value has seen.
+
+        Parameters
+        ----------
+        *position : int
+            Its row, column and so on in the layer's output; negative numbers count from the end. The middle
+            if left out.
+        channel : int, optional
+            Of the layer's output; by default what any channel sees.
+        channels : bool, default False
+            Tell the channels of the input apart.
+
+        Returns
+        -------
+        ndarray, shape of the image without batch and channels, bool
+            True where the pixel can change the value, for some weights and inputs. With `channels`, (C, ...).
+            New, and yours.
+
+        Raises
+        ------
+        ValueError
+            No such position or channel.
+
+        Notes
+        -----
+        Of all channels together it is looked up; else propagated, a fraction of a second in deep networks.
+        """
+        return self._mask(self._at(position), channel, channels)
+
+    def products(self) -> list[tuple[Rows, ...]] | None:
+        """Give the fields of all positions as a union of products, rows times columns.
+
+        Returns
+        -------
+        list of tuples, one entry per axis of the image, or None
+            For each product and axis what the positions read: a whole number for each position of `grid`, or
+            one for all; bit 0 is row 0. None where rows and columns depend on each other.
+        """
+        seen = self._analysis.seen_of(self.value)
+        return None if seen is None else [term.rows for term in seen.terms]
+
+    @door
+    def box(self, *position: int, channel: int | None = None, clip: bool = True) -> Box:
+        """Find the smallest box around what one value has seen.
+
+        Parameters
+        ----------
+        *position, channel
+            As for `mask`.
+        clip : bool, default True
+            Whether the image's edges cut it, exactly, at every layer. Without, the box that a value would
+            have in an image without end; its numbers may be negative or larger than the image.
+
+        Returns
+        -------
+        Box
+            Starts, then stops, excluded: (top, left, bottom, right). All zeros where only padding is seen.
+
+        Raises
+        ------
+        ValueError
+            No such position or channel; or `clip=False` for a layer whose field does not repeat.
+        """
+        if clip:
+            found = hull(self._mask(self._at(position), channel))
+            sides = found or ((0, 0),) * len(self._analysis.lengths)
+            return Box([*(start for start, _ in sides), *(stop for _, stop in sides)])
+        at = self._at(position)
+        seen = self._analysis.seen_of(self.value)
+        if seen is None or united_laws(seen) is None or channel is not None:
+            got = f"False for {self.name!r}, whose field is {self.status} and follows no law"
+            if channel is not None:
+                got = "False with a channel"
+            refuse("clip", "True for a layer without a law", got, "Leave clip=True.")
+        products = law_products(seen, position_by_dimension(self._analysis, self.value, seen, at))
+        hulls = [unite(axis) for axis in zip(*products, strict=True)]
+        return Box([*(taps.first for taps in hulls), *(taps.last + 1 for taps in hulls)])
+
+    @door
+    def projective(self, *pixel: int) -> Mask:
+        """Find which positions of the layer one pixel reaches: the transpose of `mask`.
+
+        Parameters
+        ----------
+        *pixel : int
+            Its row, column and so on; the middle of the image if left out.
+
+        Returns
+        -------
+        ndarray, shape of `grid`, bool
+            True where any channel can be changed by any channel of the pixel. New, and yours.
+
+        Raises
+        ------
+        ValueError
+            No such pixel.
+        """
+        at = _inside("pixel", pixel, self._analysis.lengths, "the image")
+        seed = one_place(self._analysis.source.shape, dict(zip(self._analysis.places, at, strict=True)))
+        return self._analysis.reach(seed, self.value)
+
+    @door
+    def padding_share(self, *position: int) -> float:
+        """Give the share of a value's field, in an image without end, that is not in this image.
+
+        Parameters
+        ----------
+        *position : int
+            As for `mask`.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            No such position, or a layer whose field does not repeat.
+        """
+        at = self._at(position)
+        seen = self._analysis.seen_of(self.value)
+        if seen is None or united_laws(seen) is None:
+            refuse("layer", "one whose field repeats", f"{self.name!r}, whose field is {self.status}")
+        products = law_products(seen, position_by_dimension(self._analysis, self.value, seen, at))
+        inside = int(np.count_nonzero(self._mask(at)))
+        whole = count(products)
+        return 1 - inside / whole if whole else 0.0
+
+    def __repr__(self) -> str:
+        return f"<LayerField {self.name!r}: {self.status}>"
+
+    def _mask(self, at: tuple[int, ...], channel: int | None = None, channels: bool = False) -> Mask:
+        seen = self._analysis.seen_of(self.value)
+        if seen is None or channel is not None or channels:
+            seed = self._analysis.seed(self.value, at, self._channel(channel))
+            return self._analysis.read(self.value, seed, channels)
+        mask = np.zeros(self._analysis.lengths, bool)
+        for product in seen.bits(position_by_dimension(self._analysis, self.value, seen, at)):
+            part = np.ones((), bool)
+            for bits, length in zip(product, self._analysis.lengths, strict=True):
+                part = part[..., np.newaxis] & unpacked(bits, length)
+            mask |= part
+        return mask
+
+    def _at(self, position: Sequence[int]) -> tuple[int, ...]:
+        return _inside("position", position, self.grid, f"the output of {self.name!r}")
+
+    def _channel(self, channel: int | None) -> int | None:
+        if channel is None:
+            return None
+        count = self.shape[self._analysis.channel_axis(self.value)]
+        return _inside("channel", (channel,), (count,), f"the channels of {self.name!r}")[0]
+
+
+def _inside(argument: str, given: Sequence[int], sizes: Sequence[int], of: str) -> tuple[int, ...]:
+    """Check indices as NumPy does; the middle where none are given."""
+    if not given:
+        return tuple(size // 2 for size in sizes)
+    rule = f"inside {of}, {sizes[0]}"
+    if len(sizes) != 1:
+        rule = f"{len(sizes)} whole numbers inside {of}, {tuple(sizes)}"
+    try:
+        numbers = [index(one) for one in given]
+    except TypeError:
+        refuse(argument, rule, describe(given[0] if len(given) == 1 else tuple(given)), kind=TypeError)
+    matches = len(numbers) == len(sizes)
+    if not matches or any(not -size <= at < size for at, size in zip(numbers, sizes, strict=True)):
+        refuse(argument, rule, str(numbers[0] if len(numbers) == 1 else tuple(numbers)))
+    return tuple(at % size for at, size in zip(numbers, sizes, strict=True))

@@ -1,0 +1,179 @@
+"""Feature maps: what the layers of a model make of one image, and where on the image each value lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from corr2d.errors import describe, door, refuse
+from corr2d.field.activations import Activations, spatial_parts
+from corr2d.field.batches import as_tensor, home
+from corr2d.field.capture.modes import prepared
+from corr2d.field.theory import Lattice, lattices
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """The output of one layer for one image.
+
+    Attributes
+    ----------
+    layer : str
+        The layer's name.
+    values : ndarray, shape (C, h, w)
+        A map for each channel.
+    jump : (float, float)
+        Pixels of the image from one value to the next, along y and x.
+    first : (float, float)
+        The point of the image (y, x) that the value [0, 0] is centred on; (0, 0) is the centre of the first
+        pixel, and padding lets it lie outside.
+    exact : bool
+        Whether jump and first are those of the receptive field; else the map is laid over the whole image.
+    """
+
+    layer: str
+    values: Array
+    jump: tuple[float, float]
+    first: tuple[float, float]
+    exact: bool
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom, top in pixels, as matplotlib's imshow takes them to draw the map to scale.
+
+        Every value is a tile of one jump around its centre.
+        """
+        (_, height, width), (dy, dx), (y, x) = self.values.shape, self.jump, self.first
+        return x - dx / 2, x + (width - 0.5) * dx, y + (height - 0.5) * dy, y - dy / 2
+
+    def strongest(self, count: int) -> list[int]:
+        """Channels in the order of their variance over the image, the largest first."""
+        order = np.argsort(-self.values.var(axis=(1, 2)), kind="stable")
+        return [int(channel) for channel in order[:count]]
+
+
+class FeatureMaps(Mapping[str, FeatureMap]):
+    """Feature maps by layer, in the order in which the layers ran.
+
+    ``print`` gives a table. Where a map lies on the image is computed when the first one is taken out.
+    """
+
+    def __init__(self, values: Mapping[str, Array], image: Array, model: torch.nn.Module, mode: str) -> None:
+        self.image = image
+        self._values, self._model, self._mode = dict(values), model, mode
+
+    @cached_property
+    def _maps(self) -> dict[str, FeatureMap]:
+        shape = (1, *self.image.shape)
+        places = lattices(self._model, shape, list(self._values), self._mode)
+        return {
+            layer: _placed(layer, values, places[layer], self.image.shape[1:])
+            for layer, values in self._values.items()
+        }
+
+    def __getitem__(self, layer: str) -> FeatureMap:
+        return self._maps[layer]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __str__(self) -> str:
+        wide = max(5, *(len(layer) for layer in self._values)) if self._values else 5
+        heads = (f"{'layer':{wide}}", "channels", f"{'map':>9}", f"{'least':>9}", f"{'greatest':>9}", "zeros")
+        lines = ["  ".join(heads)]
+        for layer, values in self._values.items():
+            channels, height, width = values.shape
+            lines.append(
+                f"{layer:{wide}}  {channels:8}  {f'{height} x {width}':>9}  {values.min():9.3g}  "
+                f"{values.max():9.3g}  {100 * np.mean(values == 0):4.0f}%"
+            )
+        return "\n".join(lines)
+
+
+@door
+def feature_maps(
+    model: torch.nn.Module,
+    image: Any,
+    layers: Sequence[str] | None = None,
+    *,
+    channel_axis: int | None = None,
+    mode: str = "eval",
+) -> FeatureMaps:
+    """Run a model on an image and give what its layers made of it.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Called with one batch of one image.
+    image : Tensor or ndarray, shape (H, W), (C, H, W) or (1, C, H, W), floating
+        As the model takes it.
+    layers : sequence of str, optional
+        Names of layers; by default all innermost parts of the model that give maps.
+    channel_axis : int, optional
+        Where the image has its channels; by default before the last two axes.
+    mode : "eval" or "train", default "eval"
+        How the model's parts are set meanwhile.
+
+    Returns
+    -------
+    FeatureMaps
+        A mapping from the layer's name to its `FeatureMap`: arrays (C, h, w), new, and their places.
+
+    Raises
+    ------
+    TypeError
+        An image that is none, or not floating.
+    ValueError
+        No such layer, or one whose output is no map (N, C, h, w).
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, stride=2), torch.nn.ReLU())
+    >>> maps = feature_maps(model, torch.rand(9, 9))
+    >>> list(maps), maps["0"].values.shape, maps["0"].jump, maps["0"].first
+    (['0', '1'], (2, 4, 4), (2.0, 2.0), (1.0, 1.0))
+    """
+    if not isinstance(model, torch.nn.Module):
+        refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
+    batch = one_image(image, channel_axis, model)
+    with prepared(model, mode), torch.no_grad():
+        names = spatial_parts(model, batch) if layers is None else list(layers)
+        found = Activations(model, names)(batch)
+    values = {}
+    for layer, output in found.items():
+        if output.ndim != 4:
+            refuse("layers", "of outputs (N, C, h, w)", f"{layer!r} with {describe(output)}")
+        values[layer] = output[0].detach().cpu().numpy()
+    return FeatureMaps(values, batch[0].cpu().numpy(), model, mode)
+
+
+def one_image(image: Any, channel_axis: int | None, model: torch.nn.Module) -> torch.Tensor:
+    """A batch of one image, as the model's parameters are."""
+    tensor = as_tensor(image)
+    if channel_axis is not None and tensor.ndim in (3, 4):
+        tensor = tensor.movedim(channel_axis, -3)
+    if not (2 <= tensor.ndim <= 4 and (tensor.ndim < 4 or tensor.shape[0] == 1)):
+        refuse("image", "one image of shape (H, W), (C, H, W) or (1, C, H, W)", describe(image))
+    dtype, device = home(model)
+    while tensor.ndim < 4:
+        tensor = tensor[None]
+    return tensor.to(device, dtype)
+
+
+def _placed(layer: str, values: Array, lattice: Lattice | None, shape: tuple[int, ...]) -> FeatureMap:
+    """Lay a map over the image by its field, or, where there is none for all its values, over all of it."""
+    if lattice is not None:
+        return FeatureMap(layer, values, lattice.jump, lattice.first, True)
+    dy, dx = (length / count for length, count in zip(shape, values.shape[1:], strict=True))
+    return FeatureMap(layer, values, (dy, dx), ((dy - 1) / 2, (dx - 1) / 2), False)

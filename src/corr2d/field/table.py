@@ -1,0 +1,341 @@
+"""`ReceptiveFields`: the fields of all layers, as a table and by name."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from corr2d.errors import door, refuse, suggestion
+from corr2d.field.analysis import Analysis
+from corr2d.field.graph import Graph, Value
+from corr2d.field.layer import LayerField
+from corr2d.field.propagation import Note
+from corr2d.field.sources import batch_of, space_of
+from corr2d.field.tiling import TileOverlap, checked, find_overlap
+from corr2d.field.verification import Verification, verify
+
+HEADINGS = ("layer", "operator", "output", "size", "stride", "padding", "everywhere", "seen", "status")
+#: Columns that are words and stand to the left; the others are numbers.
+_WORDS = ("layer", "operator", "status")
+
+
+class ReceptiveFields(Mapping[str, LayerField]):
+    """What every layer of a model has seen of its input: the result of `receptive_field`.
+
+    A mapping from layer names to `LayerField`, in the order in which the layers ran. ``print`` gives one
+    table; the columns are
+
+    - size, stride, padding: of the field, in pixels, on an image without end; "3 x 1" where the axes differ,
+      "3-4" where positions do; with a "+" where the image cuts what could be measured;
+    - everywhere: whether all positions see the same, moved by the stride;
+    - seen: the share of the box that is really read;
+    - status: exact, or not, and because of which operation.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        names: Sequence[str],
+        analysis: Analysis,
+        model: Callable[..., Any],
+        mode: str,
+    ) -> None:
+        self.graph, self.mode = graph, mode
+        self._analysis, self._model = analysis, model
+        self._names = tuple(names)
+        self._operations = {
+            output: operation.target.split(".")[1]
+            for operation in graph.operations
+            for output in operation.outputs
+        }
+        self._layers: dict[str, LayerField] = {}
+
+    @property
+    def image_size(self) -> tuple[int, ...]:
+        """Rows, columns and so on of the input that is looked at."""
+        return self._analysis.lengths
+
+    @property
+    def way(self) -> str:
+        """How the model was captured: "export" or "dispatch"."""
+        return self.graph.way
+
+    @door
+    def __getitem__(self, layer: str) -> LayerField:
+        if layer not in self._layers:
+            value = value_of(self.graph, layer)
+            operation = self._operations.get(value, "input")
+            self._layers[layer] = LayerField(self._analysis, layer, value, operation)
+        return self._layers[layer]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, layer: object) -> bool:
+        return layer in self._names
+
+    @door
+    def of_input(self, number: int) -> ReceptiveFields:
+        """Give the fields in another input of the model.
+
+        Parameters
+        ----------
+        number : int
+            Which input, from 0.
+
+        Returns
+        -------
+        ReceptiveFields
+            Of the same capture.
+
+        Raises
+        ------
+        ValueError
+            No such input.
+        """
+        inputs = self.graph.inputs
+        if not -len(inputs) <= number < len(inputs):
+            refuse("number", f"one of the model's {len(inputs)} inputs, from 0", str(number))
+        return self._seen_from(inputs[number], None)
+
+    @door
+    def between(self, source: str, layer: str) -> LayerField:
+        """Give the field of a layer's values in the output of another layer.
+
+        Parameters
+        ----------
+        source : str
+            The layer whose output is looked at.
+        layer : str
+            The layer whose values look at it.
+
+        Returns
+        -------
+        LayerField
+            Its pixels are the positions of `source`, all channels together.
+
+        Raises
+        ------
+        ValueError
+            No such layer, or one that does not come after `source`.
+        """
+        value = value_of(self.graph, source)
+        found = self._seen_from(value, self._analysis.axes_of(value))
+        target = value_of(self.graph, layer)
+        if target is not value and target not in found._analysis.seen:
+            refuse("layer", f"one that reads {source!r}", repr(layer), "Is the order source, layer?")
+        return found[layer]
+
+    def _seen_from(self, value: Value, places: tuple[int, ...] | None) -> ReceptiveFields:
+        old = self._analysis
+        batch = old.batch if places is not None else batch_of(self.graph, value)
+        if batch is not None and value.shape[:1] != (batch,):
+            batch = None
+        found = space_of(self.graph, value) if places is None else places
+        analysis = Analysis(self.graph, value, found, batch, old.global_ops, old.strict)
+        return ReceptiveFields(self.graph, self._names, analysis, self._model, self.mode)
+
+    @door
+    def tile_overlap(self, layer: str = "", *, check: bool = True) -> TileOverlap:
+        """Find by how much tiles must overlap for a layer's output, made of tiles, to be that of the whole.
+
+        Parameters
+        ----------
+        layer : str, default ""
+            By default the model's output.
+        check : bool, default True
+            Whether to run the model on tiles and on the whole, in double precision, and compare: some seconds
+            for a large one.
+
+        Returns
+        -------
+        TileOverlap
+            The smallest overlap, and the number of which all tile starts must be multiples; it cuts an image.
+            Its `unchecked` says why it could not be checked, if so.
+
+        Raises
+        ------
+        ValueError
+            No such layer, or one that no overlap is enough for: the operation responsible is named. Or one
+            that knows its place in the image, so that its tiles differ.
+        """
+        value = value_of(self.graph, layer)
+        found = find_overlap(self._analysis, value, self[layer])
+        return checked(found, self._analysis, value, self._model, self.mode) if check else found
+
+    @door
+    def verify(
+        self, layers: Sequence[str] | None = None, *, positions: int = 3, seed: int = 0
+    ) -> Verification:
+        """Hold the table against four things that know nothing of it.
+
+        Masks are propagated and compared with the table's; receptive fields with projective ones; the other
+        way of capturing with this one; and the model's own gradient must lie within.
+
+        Parameters
+        ----------
+        layers : sequence of str, optional
+            Which; by default all in the table.
+        positions : int, default 3
+            How many of each layer, at random.
+        seed : int, default 0
+            Of the random numbers.
+
+        Returns
+        -------
+        Verification
+            What was compared, and every difference; false if there is one.
+        """
+        names = self._names if layers is None else tuple(layers)
+        return verify(self._analysis, [self[name] for name in names], self._model, self.mode, positions, seed)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Give the table as numbers and words, by layer: fractions stay, what is not known is None."""
+        return {name: _record(self[name]) for name in self}
+
+    def to_pandas(self) -> Any:
+        """Give the table as a pandas.DataFrame with a row for each layer and a column for each axis."""
+        try:
+            import pandas as pd  # type: ignore[import-untyped]
+        except ImportError:
+            raise ModuleNotFoundError(
+                "corr2d.field.to_pandas must have pandas, got an environment without it. "
+                "Install it with `pip install pandas`, or use to_dict().",
+                name="pandas",
+            ) from None
+        return pd.DataFrame.from_dict({name: _flat(_record(self[name])) for name in self}, orient="index")
+
+    def __str__(self) -> str:
+        rows = [HEADINGS, *self._texts]
+        wide = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+        return "\n".join(
+            "  ".join(
+                text.ljust(width) if heading in _WORDS else text.rjust(width)
+                for text, width, heading in zip(row, wide, HEADINGS, strict=True)
+            ).rstrip()
+            for row in rows
+        )
+
+    def __repr__(self) -> str:
+        return f"<ReceptiveFields of {len(self)} layers in an image of {_times(self.image_size)}>"
+
+    def _repr_html_(self) -> str:
+        cells = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+        lines = [f"<tr>{cells}</tr>"]
+        for row in self._texts:
+            cells = "".join(
+                f'<td style="text-align:{"left" if heading in _WORDS else "right"}">{html.escape(text)}</td>'
+                for text, heading in zip(row, HEADINGS, strict=True)
+            )
+            lines.append(f"<tr>{cells}</tr>")
+        return "<table>" + "\n".join(lines) + "</table>"
+
+    @cached_property
+    def _texts(self) -> list[tuple[str, ...]]:
+        return [row_of(self[name]) for name in self]
+
+
+def value_of(graph: Graph, layer: str) -> Value:
+    """Find the output of a layer by name; "" is the model itself."""
+    if layer == "" and "" not in graph.layers:
+        return graph.outputs[0]
+    if layer not in graph.layers:
+        near = suggestion(layer, graph.layers) or f"There are {_few(list(graph.layers))}."
+        refuse("layer", "the name of a layer", repr(layer), near)
+    return graph.layers[layer]
+
+
+def row_of(layer: LayerField) -> tuple[str, ...]:
+    """Write one row of the table, a text per column."""
+    whole = layer.responsible is not None and layer.status == "whole input"
+    size = "-" if layer.size is None else "whole" if whole else _size(layer)
+    share = "-" if layer.coverage is None else f"{_percent(layer.coverage)}"
+    status = layer.status if layer.responsible is None else f"{layer.status}: {_because(layer.responsible)}"
+    return (
+        layer.name,
+        layer.operation,
+        _times(layer.sample_shape) or "1",
+        size,
+        _pair(layer.stride),
+        _pair(layer.padding),
+        "yes" if layer.uniform else "no",
+        share,
+        status,
+    )
+
+
+def _because(note: Note) -> str:
+    """Name an operation that is responsible by its layer, or by its operator where it has none."""
+    where = repr(note.layer) if note.layer else note.target.split(".")[1]
+    return f"{where} {note.reason}".rstrip()
+
+
+def _record(layer: LayerField) -> dict[str, Any]:
+    note = layer.responsible
+    return {
+        "operator": layer.operation,
+        "shape": layer.shape,
+        "size": layer.size,
+        "stride": layer.stride,
+        "start": layer.start,
+        "padding": layer.padding,
+        "uniform": layer.uniform,
+        "sizes": layer.sizes,
+        "coverage": layer.coverage,
+        "clipped": layer.clipped,
+        "status": layer.status,
+        "responsible": None if note is None else note.layer or note.target,
+        "reason": "" if note is None else str(note),
+    }
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Give one number per cell: a column for each axis."""
+    letters = ("z", "y", "x")
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if name in ("size", "stride", "start", "padding"):
+            count = len(value or record["size"] or "yx")
+            for axis, letter in enumerate(letters[3 - count :]):
+                flat[f"{name}_{letter}"] = None if value is None else float(value[axis])
+        elif name != "sizes":
+            flat[name] = float(value) if isinstance(value, Fraction) else value
+    return flat
+
+
+def _size(layer: LayerField) -> str:
+    assert layer.size is not None
+    sizes = layer.sizes or tuple((one,) for one in layer.size)
+    texts = [str(axis[-1]) if len(axis) == 1 else f"{axis[0]}-{axis[-1]}" for axis in sizes]
+    return _joined(texts) + ("+" if layer.clipped else "")
+
+
+def _pair(numbers: Sequence[Fraction] | None) -> str:
+    return "-" if numbers is None else _joined([str(one) for one in numbers])
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
+
+
+def _times(numbers: Sequence[int]) -> str:
+    return " x ".join(str(one) for one in numbers)
+
+
+def _percent(share: Fraction) -> str:
+    """Write a share so that only all is 100 % and only nothing 0 %."""
+    whole = round(100 * share)
+    if whole == 100 and share < 1:
+        return ">99%"
+    return "<1%" if whole == 0 and share > 0 else f"{whole}%"
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

@@ -1,0 +1,138 @@
+"""The table, held against what knows nothing of it: propagated masks, another capture, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from corr2d.errors import Refused
+from corr2d.field.analysis import Analysis, spatial
+from corr2d.field.capture import capture
+from corr2d.field.graph import Graph
+from corr2d.field.layer import LayerField
+from corr2d.field.propagation import reads
+from corr2d.field.running import compute
+
+Position = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was compared, and every difference found; true if there is none."""
+
+    #: Number of comparisons, by kind.
+    compared: dict[str, int]
+    #: Kind, layer and position of every difference.
+    differences: tuple[tuple[str, str, Position], ...] = ()
+    #: Comparisons that could not be made, and why.
+    left_out: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return not self.differences
+
+    def __str__(self) -> str:
+        lines = [f"{kind}: {count} compared" for kind, count in self.compared.items()]
+        lines += [f"{kind}: {layer!r} differs at {position}" for kind, layer, position in self.differences]
+        return "\n".join([*lines, *(f"left out: {reason}" for reason in self.left_out)])
+
+
+def verify(
+    analysis: Analysis,
+    layers: Sequence[LayerField],
+    model: Callable[..., Any],
+    mode: str,
+    positions: int,
+    seed: int,
+) -> Verification:
+    """Make the comparisons that `ReceptiveFields.verify` promises."""
+    random = np.random.default_rng(seed)
+    cases = [(layer, at) for layer in layers for at in _positions(layer, positions, random)]
+    compared: dict[str, int] = {}
+    differences: list[tuple[str, str, Position]] = []
+    left_out: list[str] = []
+    kinds: dict[str, Callable[[LayerField, Position], bool]] = {
+        "propagated masks": lambda layer, at: _propagates(analysis, layer, at),
+        "projective fields": lambda layer, at: _is_adjoint(analysis, layer, at, random),
+    }
+    try:
+        other = _other_capture(analysis, model, mode)
+        kinds["another capture"] = lambda layer, at: _agrees(analysis, other, layer, at)
+    except Refused as refused:
+        left_out.append(f"another capture: {refused}")
+    if analysis.global_ops == "include" and _can_be_run(analysis):
+        kinds["gradients within"] = _Gradients(analysis, seed).within
+    else:
+        left_out.append("gradients within: global operations are left out, or the input has no gradient")
+    for kind, holds in kinds.items():
+        compared[kind] = len(cases)
+        differences += [(kind, layer.name, at) for layer, at in cases if not holds(layer, at)]
+    return Verification(compared, tuple(differences), tuple(left_out))
+
+
+def _positions(layer: LayerField, count: int, random: np.random.Generator) -> Iterator[Position]:
+    """Give the middle and random positions, none twice."""
+    found = {tuple(size // 2 for size in layer.grid)}
+    for _ in range(count - 1):
+        found.add(tuple(int(random.integers(size)) for size in layer.grid))
+    yield from sorted(found)
+
+
+def _propagates(analysis: Analysis, layer: LayerField, at: Position) -> bool:
+    return np.array_equal(layer.mask(*at), analysis.read(layer.value, analysis.seed(layer.value, at)))
+
+
+def _is_adjoint(analysis: Analysis, layer: LayerField, at: Position, random: np.random.Generator) -> bool:
+    """Whether a pixel reaches this position just if the position has read it: one that has, one not."""
+    mask = layer.mask(*at)
+    for read in (True, False):
+        pixels = np.argwhere(mask == read)
+        if len(pixels):
+            pixel = pixels[random.integers(len(pixels))]
+            if bool(layer.projective(*(int(one) for one in pixel))[at]) is not read:
+                return False
+    return True
+
+
+def _other_capture(analysis: Analysis, model: Callable[..., Any], mode: str) -> Graph:
+    shapes = tuple(torch.zeros(value.shape, dtype=value.dtype) for value in analysis.graph.inputs)
+    return capture(model, shapes, mode=mode, way="dispatch" if analysis.graph.way == "export" else "export")
+
+
+def _agrees(analysis: Analysis, other: Graph, layer: LayerField, at: Position) -> bool:
+    """Whether the other graph has the layer with the same mask; only for sources that are inputs."""
+    if analysis.source not in analysis.graph.inputs or layer.name not in other.layers:
+        return True
+    source = other.inputs[analysis.graph.inputs.index(analysis.source)]
+    seed = analysis.seed(layer.value, at)
+    found = reads(other, other.layers[layer.name], seed, [source], global_ops=analysis.global_ops).of[source]
+    return np.array_equal(layer.mask(*at), spatial(found, analysis.places))
+
+
+def _can_be_run(analysis: Analysis) -> bool:
+    graph = analysis.graph
+    return graph.inputs == (analysis.source,) and analysis.source.dtype.is_floating_point
+
+
+class _Gradients:
+    """Gradients of the real model, at one random image."""
+
+    def __init__(self, analysis: Analysis, seed: int) -> None:
+        self._analysis = analysis
+        generator = torch.Generator().manual_seed(seed)
+        source = analysis.source
+        self._image = torch.rand(source.shape, generator=generator, dtype=torch.float64).to(source.dtype)
+
+    def within(self, layer: LayerField, at: Position) -> bool:
+        """Whether no pixel outside the mask has a gradient."""
+        image = self._image.requires_grad_()
+        (result,) = compute(self._analysis.graph, image, [layer.value])
+        seed = self._analysis.seed(layer.value, at)
+        if not result.requires_grad:
+            return True
+        (gradient,) = torch.autograd.grad(result[seed].sum(), image, allow_unused=True)
+        moved = gradient is not None and spatial(gradient != 0, self._analysis.places)
+        return not (moved & ~layer.mask(*at)).any()
