@@ -139,9 +139,8 @@ def laplacian_of_gaussian(
 
     References
     ----------
-    .. [1] D. Marr and E. Hildreth, "Theory of edge detection", Proceedings of the Royal Society of London B
-    207,
-       187-217, 1980.
+    .. [1] D. Marr and E. Hildreth, "Theory of edge detection", Proceedings of the Royal Society of London
+       B 207, 187-217, 1980.
     .. [2] T. Lindeberg, "Feature detection with automatic scale selection", International Journal of Computer
        Vision 30(2), 79-116, 1998: `normalized`.
 
@@ -215,9 +214,8 @@ def difference_of_gaussians(
 
     References
     ----------
-    .. [1] D. Marr and E. Hildreth, "Theory of edge detection", Proceedings of the Royal Society of London B
-    207,
-       187-217, 1980, appendix B.
+    .. [1] D. Marr and E. Hildreth, "Theory of edge detection", Proceedings of the Royal Society of London
+       B 207, 187-217, 1980, appendix B.
 
     Examples
     --------
@@ -265,9 +263,8 @@ def zero_crossings(response: Any, threshold: float = 0.0) -> Any:
 
     References
     ----------
-    .. [1] D. Marr and E. Hildreth, "Theory of edge detection", Proceedings of the Royal Society of London B
-    207,
-       187-217, 1980.
+    .. [1] D. Marr and E. Hildreth, "Theory of edge detection", Proceedings of the Royal Society of London
+       B 207, 187-217, 1980.
 
     Examples
     --------
