@@ -1,0 +1,255 @@
+"""The documentation: live pages say what comes out, links lead somewhere, tables and notebooks hold.
+
+None of it needs Sphinx but the slow test that builds the site.
+"""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "docs"))
+
+pytest.importorskip("matplotlib")
+
+from generate import (  # noqa: E402
+    compatibility,
+    engine_pictures,
+    engines,
+    gallery,
+    libraries,
+    links,
+    live,
+    notebooks,
+    numerics,
+    reference,
+    site,
+)
+
+from corr2d.engines import registry  # noqa: E402
+
+LIVE = {path.relative_to(ROOT).as_posix(): path for path in site.live_pages()}
+# Models that are captured, and convolutions of torch's that are slow on purpose.
+SLOW = ("docs/howto/choose-a-receptive-field.md", "docs/howto/speed-up-a-depthwise-net.md")
+MARKDOWN = {
+    path.relative_to(ROOT).as_posix(): path
+    for path in [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "bench").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
+    ]
+}
+ROWS = [(library, row) for library, (_, rows) in libraries.LIBRARIES.items() for row in rows]
+
+
+def needs(source):
+    for package in ("torch", "cv2", "skimage", "scipy"):
+        if re.search(rf"^\s*(import|from) {package}\b|corr2d\.nn|Conv2D", source, flags=re.M):
+            pytest.importorskip("torch" if "Conv2D" in source else package)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in LIVE]
+)
+def test_live_pages_say_what_comes_out(name, tmp_path, monkeypatch):
+    text = LIVE[name].read_text(encoding="utf-8")
+    needs(text)
+    monkeypatch.chdir(tmp_path)
+    outcomes = [part for part in live.run(live.parse(text)) if isinstance(part, live.Outcome)]
+    assert [outcome.complaint for outcome in outcomes if outcome.complaint] == []
+
+
+def test_a_wrong_outcome_is_told():
+    def complaints(text):
+        return [part.complaint for part in live.run(live.parse(text)) if isinstance(part, live.Outcome)]
+
+    right = "Prose.\n\n```python\nx = 20\nx + 1\n```\n\n```text\n21\n```\n"
+    assert complaints(right) == [""]
+    assert "--- gives\n21" in complaints(right.replace("21", "22"))[0]
+    assert complaints("```python\nprint(1)\n```\n") != [""]
+    assert complaints("```python\n1\n```\n\n<!-- varies -->\n") == [""]
+    assert "is no figure" in complaints("```python\n1\n```\n\n<!-- picture: a one -->\n")[0]
+    with pytest.raises(RuntimeError, match="--- and the page says\n22"):
+        live.render(right.replace("21", "22"), "page")
+    assert live.corrected(right.replace("21", "22")) == right
+    assert live.corrected(right.replace("\n```text\n21\n```\n", "")) == right
+
+
+def test_outcomes_are_on_the_page():
+    code = "from corr2d import plots\nplots.windows([[1]], [[2]])"
+    page = f"# T\n\n```python\n{code}\n```\n\n<!-- picture: One\nsum. -->\n"
+    text, pictures = live.render(page, "some/page")
+    assert "![One sum.](some-page-1.png)" in text
+    assert pictures["some-page-1.png"].startswith(b"\x89PNG")
+    assert "4\n```" in live.render("```python\nprint(2 + 2)\n```\n\n<!-- varies -->\n", "p")[0]
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_links_lead_somewhere(name):
+    assert links.dead_in_markdown(MARKDOWN[name]) == []
+
+
+def test_dead_links_are_found(tmp_path):
+    (tmp_path / "there.md").write_text("# A `heading`, and more\n")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "[a](there.md#a-heading-and-more) [b](no.md) [c](there.md#no) `[d](no.md)` [e](https://e.org)"
+    )
+    assert links.dead_in_markdown(page) == ["no.md", "there.md#no"]
+    (tmp_path / "index.html").write_text(
+        '<a href="no.html">a</a> <a href="#no">b</a> <p id="yes"><a href="#yes">c</a>'
+    )
+    assert links.dead_in_site(tmp_path) == ["index.html: no.html", "index.html: #no"]
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_every_link_of_a_page_has_a_page(name):
+    """What the site turns into links between its own pages."""
+    path = MARKDOWN[name]
+    page = site.page_of(path)
+    if page is not None and path.name != "README.md" and path.name != "BENCHMARKS.md":
+        site.turned(path.read_text(encoding="utf-8"), path, page)
+
+
+def test_every_engine_is_explained_and_drawn():
+    page = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
+    assert sorted(engines.MARK.findall(page)) == sorted(registry()) == sorted(engine_pictures.PICTURES)
+    assert sorted(re.findall(r"^## (\w+)$", page, flags=re.M)) == sorted(registry())
+
+
+@pytest.mark.parametrize("name", sorted(engine_pictures.PICTURES))
+def test_pictures_of_engines_show_what_the_engine_gives(name):
+    """Drawing one raises where its numbers are not the engine's."""
+    draw, told = engine_pictures.PICTURES[name]
+    assert draw().axes
+    assert told.endswith(".")
+
+
+def test_a_picture_with_wrong_numbers_is_refused():
+    with pytest.raises(RuntimeError, match="the picture of 'direct' shows other numbers"):
+        engine_pictures._confirmed("direct", [[1, 2]], [[1, 1]], [[4]])
+
+
+@pytest.fixture(scope="module")
+def spaces():
+    """The names of each library's expressions, made when first asked for."""
+    made = {}
+
+    def of(library):
+        for module in libraries.LIBRARIES[library][0].values():
+            pytest.importorskip(module)
+        if library not in made:
+            made[library] = compatibility.names(library)
+        return made[library]
+
+    return of
+
+
+@pytest.mark.parametrize(("library", "row"), ROWS, ids=[row.there for _, row in ROWS])
+def test_compatible(library, row, spaces):
+    found = compatibility.measure(row, spaces(library))
+    assert found.agrees, found
+    if "float" not in "".join(found.dtypes) and "complex" not in "".join(found.dtypes):
+        assert found.difference == 0
+
+
+def test_a_row_that_does_not_agree_is_refused(spaces):
+    space = compatibility.names("MATLAB")
+    wrong = compatibility.measure(
+        libraries.Row("conv2(image, kernel, 'same')", "conv2d(image, kernel, padding='same')"), space
+    )
+    assert not wrong.agrees
+    with pytest.raises(RuntimeError, match="differ by"):
+        compatibility._table([wrong])
+
+
+def test_the_written_table_is_the_one_that_is_evaluated():
+    """Its differences depend on the machine; everything else stands in the rows."""
+    page = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    lines = [line.rsplit("|", 2)[0] for line in page.splitlines() if line.startswith("| `")]
+    expected = []
+    for _, row in ROWS:
+        note = f"<br>{row.note}" if row.note else ""
+        expected.append(f"| `{row.there}` | `{row.here}`{note} ")
+    assert lines == expected
+
+
+def test_notebooks_are_made_of_their_pages():
+    expected = notebooks.written()
+    assert sorted(notebooks.FOLDER.glob("*.ipynb")) == sorted(expected)
+    stale = [path.name for path, text in expected.items() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "`python docs --write` renews them"
+
+
+@pytest.mark.parametrize("path", sorted(notebooks.written()), ids=lambda path: path.stem)
+def test_notebooks_run(path, tmp_path, monkeypatch):
+    sources = notebooks.sources(path)
+    needs("\n".join(sources))
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    for number, source in enumerate(sources):
+        exec(compile(source, f"{path.name}[{number}]", "exec"), names)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["nbformat"] == 4
+    assert len({cell["id"] for cell in record["cells"]}) == len(record["cells"])
+    for cell in record["cells"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#\s]+)", "".join(cell["source"])):
+            if cell["cell_type"] == "markdown":
+                assert (path.parent / target).exists(), target
+
+
+def test_numerics_come_from_the_engines(monkeypatch):
+    """A small table: every engine that takes the kernel has a row, and its bound is not broken."""
+    monkeypatch.setattr(numerics, "SORTS", {"Laplacian": numerics.SORTS["Laplacian of whole numbers"]})
+    monkeypatch.setattr(numerics, "SIDE", 24)
+    numerics._truth.cache_clear()
+    page = numerics.page()
+    numerics._truth.cache_clear()
+    for name in registry():
+        assert f"### {name}\n" in page
+    assert "| Laplacian | uint8 | float32 | 0 | exact |" in page
+    assert page.count("| Laplacian | float64 | float64 |") >= 3
+    headings = re.findall(r"^#+ .*$", page, flags=re.M)
+    written = (ROOT / "docs" / "numerics.md").read_text(encoding="utf-8")
+    assert re.findall(r"^#+ .*$", written, flags=re.M) == headings, "`python docs --write` renews it"
+
+
+def test_a_broken_bound_stops_the_page(monkeypatch):
+    monkeypatch.setattr(numerics, "SIDE", 24)
+    monkeypatch.setattr(
+        numerics,
+        "corr2d",
+        lambda image, kernel, engine: 1 + numerics._truth("dense 3x3", "float32", False)[0],
+    )
+    numerics._truth.cache_clear()
+    with pytest.raises(RuntimeError, match="direct breaks its bound: dense 3x3"):
+        numerics._row("direct", "dense 3x3", "float32")
+    numerics._truth.cache_clear()
+
+
+def test_every_public_name_has_a_page():
+    pages = reference.pages()
+    for room in ("corr2d", "corr2d.kernels", "corr2d.edges"):
+        for name in reference.public(importlib.import_module(room)):
+            assert f"reference/{room}/{name}.md" in pages
+
+
+def test_every_example_has_a_page_with_its_words():
+    for script in gallery.scripts():
+        title, text = gallery.title_and_text(script)
+        assert title
+        assert text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("sphinx") is None, reason="the extra `docs` is not installed")
+def test_the_site_builds_without_a_warning_and_without_a_dead_link(tmp_path):
+    command = [sys.executable, str(ROOT / "docs"), "--out", str(tmp_path)]
+    built = subprocess.run(command, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
