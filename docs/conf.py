@@ -37,12 +37,13 @@ html_last_updated_fmt = None
 
 # Headings are link targets down to this depth, as on the repository's own pages.
 myst_heading_anchors = 4
-# Single back quotes in docstrings are names: a link where one is known, else code.
-default_role = "autolink"
+# Single back quotes in docstrings are names: a link where one is known, else plain code.
+default_role = "py:obj"
 # The docstrings give the types in words.
 autodoc_typehints = "none"
 autodoc_class_signature = "mixed"
 autodoc_member_order = "bysource"
+# numpydoc brings it along; the pages are listed by generate/reference.py.
 autosummary_generate = False
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False

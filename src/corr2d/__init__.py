@@ -26,14 +26,15 @@ __all__ = [
     "get_num_threads",
     "images",
     "kernels",
+    "learn",
     "reference",
     "set_num_threads",
 ]
 
 # Rooms that cost more to import than the operator; they come when they are first named.
-_ROOMS = ("edges", "images", "kernels", "nn")
+_ROOMS = ("edges", "field", "images", "kernels", "learn", "nn")
 # What needs torch is left out of __all__: a star import must neither import torch nor fail without it.
-_WITH_TORCH = ("Conv2D", "nn")
+_WITH_TORCH = ("Conv2D", "field", "nn")
 
 
 def __getattr__(name: str) -> Any:

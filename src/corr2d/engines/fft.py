@@ -66,8 +66,8 @@ def error_bound(spec: Spec) -> Bound:
     The worst case, were all of them to conspire, is (3 t + 1) * 10 u * sqrt(5 * tile) for t = log2(tile)
     steps (Higham, Accuracy and Stability of Numerical Algorithms, section 24.1; the partner in the complex
     tile counts too). For float64 and the largest tile that is 1e-10: sums below 2^31 are off by less than
-    0.5, so whole numbers come out exact; larger ones are joined from two sums of bytes that are. The roundings
-    of bias and fill come on top.
+    0.5, so whole numbers come out exact; larger ones are joined from two sums of bytes that are. The
+    roundings of bias and fill come on top.
     """
     if spec.types.exact:
         return rounded(0.0, spec)

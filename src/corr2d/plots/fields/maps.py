@@ -139,7 +139,8 @@ def _described(name: str, one: FeatureMap) -> str:
     channels, height, width = one.values.shape
     jump = " x ".join(number(value) for value in dict.fromkeys(one.jump))
     placed = f"a value each {jump} px" if one.exact else "laid over the image"
-    return f"{name}\n{channels} channels\n{height} x {width}\n{placed}"
+    plural = "s" if channels > 1 else ""
+    return f"{name}\n{channels} channel{plural}\n{height} x {width}\n{placed}"
 
 
 def _draw_image(axes: Axes, image: Array) -> None:

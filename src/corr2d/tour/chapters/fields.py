@@ -174,10 +174,10 @@ def _feature_maps(session: Session) -> Iterator[Block]:
     """)
     yield Picture(
         "feature_maps",
-        fields.feature_maps(session["maps"], channels=5),
-        "The middle of the photograph above three rows of five maps each, in orange and purple; the further "
-        "down, the coarser the values, down to tiles of four pixels. Last a drawing of its edges.",
-        "Feature maps of the photograph, the five of each layer that vary most, drawn to scale: a value "
+        fields.feature_maps(session["maps"], ["look", "again", "unfold"], channels=6),
+        "The middle of the photograph above two rows of six maps each, in orange and purple, the first fine, "
+        "the second in tiles of four pixels; last a drawing of its edges.",
+        "Feature maps of the photograph, the six of each layer that vary most, drawn to scale: a value "
         "covers the pixels it stands for. Above each its channel and the range of its colours. The last one "
         "is the answer.",
     )
