@@ -30,7 +30,7 @@ ROOMS = (
     ("window",),
     ("dtypes",),
     ("reference",),
-    ("errors",),
+    ("errors", "printed"),
     ("_native",),
 )
 LEVEL = {room: len(ROOMS) - level for level, rooms in enumerate(ROOMS) for room in rooms}

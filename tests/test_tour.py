@@ -159,8 +159,20 @@ def test_each_chapter_stands_alone(reader: Reader) -> None:
         assert list(chapter.tell(opening.fork()))
 
 
+# Of the folder, not of what is told in it: a whole tour takes ten seconds.
+SHORT = ("windows", "flip", "padding")
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> dict[str, Chapter]:
+    """Make a tour of three chapters, and give them, for tests to add to."""
+    chapters = {name: registry()[name] for name in SHORT}
+    monkeypatch.setattr("corr2d.tour.registry", lambda: chapters)
+    return chapters
+
+
 def test_what_is_in_the_folder_stays_and_a_second_tour_replaces_the_first(
-    tmp_path: Path, small: Path
+    tmp_path: Path, small: Path, short: dict[str, Chapter]
 ) -> None:
     (tmp_path / "mine.txt").write_text("keep")
     (tmp_path / "sub").mkdir()
@@ -183,7 +195,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_picture_of_ones_own(tmp_path: Path, small: Path) -> None:
+def test_a_picture_of_ones_own(tmp_path: Path, small: Path, short: dict[str, Chapter]) -> None:
     page_of_it = Reader(write_tour(tmp_path, small).read_text(encoding="utf-8"))
     assert f"images.read({os.fspath(small)!r})" in page_of_it.code[0]
     session = Session()
@@ -195,9 +207,13 @@ def test_a_picture_of_ones_own(tmp_path: Path, small: Path) -> None:
 @pytest.mark.parametrize(
     ("pixels", "shape"),
     [
-        (np.full((40, 33, 3), 7, np.uint8), (40, 33)),
+        pytest.param(np.full((40, 33, 3), 7, np.uint8), (40, 33), marks=pytest.mark.slow),
         (np.random.default_rng(1).integers(0, 65536, (1700, 50, 3)).astype(np.uint16), (566, 16)),
-        (np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32), (64, 64)),
+        pytest.param(
+            np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32),
+            (64, 64),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["even", "deep-and-long", "floating"],
 )
@@ -212,14 +228,14 @@ def test_odd_pictures(tmp_path: Path, pixels: Any, shape: tuple[int, int]) -> No
 
 
 def test_a_chapter_whose_package_is_missing_is_shown_with_a_note(
-    tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small: Path, short: dict[str, Chapter]
 ) -> None:
     def tell(session: Session) -> Any:
         raise AssertionError("told without its package")
         yield
 
-    chapter = Chapter(order=15, title="Of the *missing*", tell=tell, needs=("numpy", "no_such_package"))
-    monkeypatch.setattr("corr2d.tour.registry", lambda: registry() | {"missing": chapter})
+    needs = ("numpy", "no_such_package")
+    short["missing"] = Chapter(order=15, title="Of the *missing*", tell=tell, needs=needs)
     words = Reader(write_tour(tmp_path, small).read_text(encoding="utf-8")).words
     assert "This chapter needs no_such_package, which is not installed here" in words
 
@@ -236,10 +252,9 @@ assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_two_pictures_of_one_name_are_a_fault_of_ours(
-    tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small: Path, short: dict[str, Chapter]
 ) -> None:
-    again = dataclasses.replace(registry()["windows"], order=99)
-    monkeypatch.setattr("corr2d.tour.registry", lambda: registry() | {"again": again})
+    short["again"] = dataclasses.replace(registry()["windows"], order=99)
     with pytest.raises(RuntimeError, match="two pictures of the tour are called 'windows'"):
         write_tour(tmp_path / "out", small)
     assert not (tmp_path / "out").exists()

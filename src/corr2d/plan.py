@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from corr2d import _native
 from corr2d.engines import Spec, registry
 from corr2d.errors import NoEngineError, describe, door, refuse, suggestion
+from corr2d.printed import Printed
 
 if TYPE_CHECKING:
     from corr2d.engines import Run
@@ -24,7 +25,7 @@ SECONDS_PER_THREAD = 1.7e-4
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Printed):
     """What a call will do and why: the engine, its estimated cost, and why not the others.
 
     Attributes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import sys
@@ -99,9 +100,9 @@ def run(
     example = sizes[0] if len(sizes) == 1 else tuple(sizes)
     found = receptive_field(network, example, layers=layers or None, **options)
     if output is None:
-        print(found)
-        if position is not None:
-            print(one_value(found[layers[-1]], position))
+        # Words first: a position that is not there is told before, and not after, a long table.
+        words = [] if position is None else [one_value(found[layers[-1]], position)]
+        print(found, *words, sep="\n")
         return
     from corr2d.plots.field_page import write_field_page
 
@@ -138,10 +139,21 @@ def find_model(text: str) -> Any:
         found = getattr(found, name)
     import torch
 
-    made = found if isinstance(found, torch.nn.Module) or not callable(found) else found()
+    made = found if isinstance(found, torch.nn.Module) or not callable(found) else _made(text, found)
     if not callable(made):
         refuse("model", "a network, or what makes one without arguments", describe(made), kind=TypeError)
     return made
+
+
+def _made(text: str, factory: Any) -> Any:
+    """Call what makes the network; what it raises itself keeps its traceback."""
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as missing:
+        refuse("model", "what makes a network without arguments", f"{text!r}, {missing}")
+    except ValueError:
+        pass  # Written in C: without a signature to look at.
+    return factory()
 
 
 def one_value(layer: LayerField, position: tuple[int, ...]) -> str:

@@ -15,10 +15,12 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from corr2d.errors import Refused, refuse, suggestion
+from corr2d.errors import Refused, describe, refuse
 from corr2d.field.capture import capture
+from corr2d.field.faults import first_line
 from corr2d.field.graph import Graph
-from corr2d.field.running import compute
+from corr2d.field.names import refuse_name
+from corr2d.field.computing import compute
 
 _PLACE = re.compile(r"(?P<part>.*?)(_(?P<call>[1-9]\d*))?(\[(?P<output>[1-9]\d*)\])?")
 #: A part by name, which of its calls, which of the tensors that one gives.
@@ -45,7 +47,7 @@ class Activations:
             graph = self._graph(images)
             for name in others:
                 if name not in graph.layers:
-                    self._refuse(name, [*graph.layers, *self._parts])
+                    refuse_name(name, [*graph.layers, *self._parts])
             values = compute(graph, images, [graph.layers[name] for name in others])
             found.update(zip(others, values, strict=True))
         return {name: found[name] for name in self.layers}
@@ -63,7 +65,7 @@ class Activations:
         with ExitStack() as hooks:
             for part, given in calls.items():
                 hooks.callback(self._parts[part].register_forward_hook(_keeping(given)).remove)
-            self.model(images)
+            _run(self.model, images)
         found = {}
         for name, (part, call, output) in places.items():
             if call >= len(calls[part]) or output >= len(calls[part][call]):
@@ -80,15 +82,19 @@ class Activations:
                 self._graphs[shape] = capture(self.model, images, mode=mode)
             except Refused:
                 missing = next(name for name in self.layers if self._place(name) is None)
-                self._refuse(missing, list(self._parts))
+                refuse_name(missing, self._parts)
         return self._graphs[shape]
 
-    def _refuse(self, name: str, known: Sequence[str]) -> None:
-        names = [one for one in known if one]
-        shown = ", ".join(repr(one) for one in names[:12]) + (", ..." if len(names) > 12 else "")
-        refuse(
-            "layer", "one of the model's", repr(name), suggestion(name, names) or f"It has {shown or 'none'}."
-        )
+
+def _run(model: torch.nn.Module, images: torch.Tensor) -> None:
+    """Run the model; what torch says of images that it cannot take is handed on."""
+    try:
+        model(images)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as fault:
+        rule = "such as the model can compute"
+        refuse("images", rule, describe(images), f"The model stopped with: {first_line(fault)}")
 
 
 def _keeping(calls: list[list[torch.Tensor]]) -> Any:
@@ -113,5 +119,5 @@ def spatial_parts(model: torch.nn.Module, images: torch.Tensor) -> list[str]:
         for part in names:
             if next(part.children(), None) is None:
                 hooks.callback(part.register_forward_hook(note).remove)
-        model(images)
+        _run(model, images)
     return found

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from corr2d.field.axes import Seen, see
+from corr2d.field.seen import Seen, see
 from corr2d.field.graph import Graph, Operation, Value
 from corr2d.field.lines import Places
 from corr2d.field.propagation import STATUSES, Note, reaches, reading_of, reads
@@ -174,9 +174,9 @@ class Analysis:
             reading = reading_of(operation, strict=self.strict)
             worst = max((note for note, _ in inherited if note), key=_rank, default=None)
             passed = {at: one for _, others in inherited for at, one in others.items()}
-            if reading.status == WHOLE and self.global_ops == "include":
+            if reading.status == WHOLE:
                 passed[number] = operation
-            elif reading.status not in (EXACT, WHOLE):
+            elif reading.status != EXACT:
                 own = _note(operation, reading)
                 worst = own if worst is None or _rank(own) > _rank(worst) else worst
             for output in operation.outputs:
@@ -189,12 +189,20 @@ class Analysis:
 
     def whole(self, value: Value) -> Note | None:
         """Give the first operation because of which a value reads the whole image; None if it does not."""
-        if not self.is_full(value):
+        if self.global_ops == "exclude" or not self.is_full(value):
             return None
         for _, operation in sorted(self._doubts[value][1].items()):
             if any(self.is_full(output) for output in operation.outputs):
                 return _note(operation, reading_of(operation, strict=self.strict))
         return None
+
+    def left_out(self, value: Value) -> Note | None:
+        """Give the first global operation on the way to a value that is not counted; None if all are."""
+        passed = self._doubts.get(value, (None, {}))[1]
+        if self.global_ops == "include" or not passed:
+            return None
+        operation = passed[min(passed)]
+        return _note(operation, reading_of(operation, strict=self.strict))
 
     def is_full(self, value: Value) -> bool:
         """Whether a value reads the whole source at every position, and not only as its window is large."""

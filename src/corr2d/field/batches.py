@@ -34,6 +34,14 @@ def batches(
         yield first, torch.stack(waiting).to(device, dtype)
 
 
+def check_count(argument: str, count: object) -> None:
+    """Refuse what is no whole number from 1 on."""
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
+        refuse(argument, "a whole number, at least 1", describe(count), kind=TypeError)
+    if count < 1:
+        refuse(argument, "at least 1", str(count))
+
+
 def how_many(images: Any) -> int | None:
     """How many images there are, where that can be known without taking them."""
     if is_shape(images):
@@ -77,14 +85,14 @@ def home(model: torch.nn.Module) -> tuple[torch.dtype, torch.device]:
     return torch.get_default_dtype(), torch.device("cpu")
 
 
-def as_tensor(image: Any) -> torch.Tensor:
+def as_tensor(image: Any, argument: str = "images", accepted: str = ACCEPTED) -> torch.Tensor:
     """A tensor of floating values of what is given."""
     if not hasattr(image, "shape"):
-        refuse("images", ACCEPTED, describe(image), kind=TypeError)
+        refuse(argument, accepted, describe(image), kind=TypeError)
     tensor = image if isinstance(image, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(image))
     if not tensor.is_floating_point():
         refuse(
-            "images",
+            argument,
             "floating, as the model takes them",
             describe(image),
             "Divide by 255, or use the transformation that the model was trained with.",

@@ -9,8 +9,9 @@ from corr2d.errors import describe, door, refuse, suggestion
 from corr2d.field.analysis import Analysis
 from corr2d.field.capture import capture
 from corr2d.field.graph import Graph
+from corr2d.field.names import several
 from corr2d.field.propagation import GLOBAL_OPS
-from corr2d.field.sources import batch_of, space_of
+from corr2d.field.image_axes import batch_of, space_of
 from corr2d.field.table import ReceptiveFields, value_of
 
 
@@ -88,7 +89,7 @@ def receptive_field(
     if global_ops not in GLOBAL_OPS:
         rule = f"one of {', '.join(repr(one) for one in GLOBAL_OPS)}"
         refuse("global_ops", rule, describe(global_ops), suggestion(global_ops, GLOBAL_OPS))
-    names = [layers] if isinstance(layers, str) else layers
+    names = None if layers is None else several(layers)
     return fields_of(capture(model, input, mode=mode), model, names, global_ops, mode, strict)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
 from operator import index
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from corr2d.errors import describe, door, refuse
 from corr2d.field.analysis import Analysis, Mask, one_place
@@ -25,6 +28,7 @@ from corr2d.field.summary import (
     summarize,
     united_laws,
 )
+from corr2d.printed import Printed
 
 
 class Box(tuple[int, ...]):
@@ -34,6 +38,12 @@ class Box(tuple[int, ...]):
     """
 
     __slots__ = ()
+
+    @classmethod
+    def around(cls, mask: Mask) -> Box:
+        """Give the box around what is True; all zeros where nothing is."""
+        sides = hull(mask) or ((0, 0),) * mask.ndim
+        return cls([*(start for start, _ in sides), *(stop for _, stop in sides)])
 
     @property
     def start(self) -> tuple[int, ...]:
@@ -56,8 +66,8 @@ class Box(tuple[int, ...]):
         return tuple(slice(start, stop) for start, stop in zip(self.start, self.stop, strict=True))
 
 
-class LayerField:
-    """The receptive field of a layer's output: a row of the table.
+class LayerField(Printed):
+    """The receptive field of a layer's output: a row of the table; ``print`` says it in words.
 
     Attributes
     ----------
@@ -131,6 +141,11 @@ class LayerField:
     def responsible(self) -> Note | None:
         """The operation because of which the status is not exact."""
         return self._analysis.doubt(self.value) or self._analysis.whole(self.value)
+
+    @property
+    def left_out(self) -> Note | None:
+        """With ``global_ops="exclude"`` the first global operation on the way, whose reading is not counted."""
+        return self._analysis.left_out(self.value)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -209,9 +224,7 @@ class LayerField:
             No such position or channel; or `clip=False` for a layer whose field does not repeat.
         """
         if clip:
-            found = hull(self._mask(self._at(position), channel))
-            sides = found or ((0, 0),) * len(self._analysis.lengths)
-            return Box([*(start for start, _ in sides), *(stop for _, stop in sides)])
+            return Box.around(self._mask(self._at(position), channel))
         at = self._at(position)
         seen = self._analysis.seen_of(self.value)
         if seen is None or united_laws(seen) is None or channel is not None:
@@ -220,6 +233,8 @@ class LayerField:
                 got = "False with a channel"
             refuse("clip", "True for a layer without a law", got, "Leave clip=True.")
         products = law_products(seen, position_by_dimension(self._analysis, self.value, seen, at))
+        if not products:
+            return Box([0] * 2 * len(self._analysis.lengths))
         hulls = [unite(axis) for axis in zip(*products, strict=True)]
         return Box([*(taps.first for taps in hulls), *(taps.last + 1 for taps in hulls)])
 
@@ -273,6 +288,52 @@ class LayerField:
         inside = int(np.count_nonzero(self._mask(at)))
         whole = count(products)
         return 1 - inside / whole if whole else 0.0
+
+    def plot(self, *position: int, image: npt.ArrayLike | None = None, title: str = "") -> Any:
+        """Draw what one value has seen over the image: holes stay holes, the box's padding is purple.
+
+        Parameters
+        ----------
+        *position : int
+            As for `mask`.
+        image : array, shape (H, W) or (H, W, 3), optional
+            The image below, of the input's size; by default white.
+        title : str
+            The line above; by default the layer and the position.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new figure, bound to no window.
+
+        Raises
+        ------
+        ValueError
+            No such position, an image of another size, or an input without rows and columns.
+        """
+        mask = self.mask(*position)
+        at = self._at(position)
+        seen = self._analysis.seen_of(self.value)
+        endless = seen is not None and bool(seen.terms) and united_laws(seen) is not None
+        box = self.box(*position, clip=not endless) if mask.any() else None
+        # Pictures stand above this room, so they are called by name only.
+        fields = importlib.import_module("corr2d.plots.fields")
+        panel = fields.seen(mask, box, image, title or f"{self.name} at {at}")
+        return importlib.import_module("corr2d.plots").grid([panel])
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, object]] = [("status", self.status if self.responsible is None else self._why())]
+        for name in ("size", "stride", "start"):
+            numbers = getattr(self, name)
+            shown = "not known" if numbers is None else " x ".join(str(one) for one in numbers)
+            rows.append((name, "nothing is read" if name == "size" and numbers is None else shown))
+        if self.coverage is not None:
+            rows.append(("seen", f"{100 * float(self.coverage):.3g} % of the box"))
+        heading = f"field of {self.name!r} ({self.operation}), {' x '.join(map(str, self.sample_shape))}"
+        return "\n".join([heading, *(f"  {name:8}{text}" for name, text in rows)])
+
+    def _why(self) -> str:
+        return f"{self.status}, because of {self.responsible}"
 
     def __repr__(self) -> str:
         return f"<LayerField {self.name!r}: {self.status}>"

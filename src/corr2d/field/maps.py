@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +16,15 @@ from corr2d.errors import describe, door, refuse
 from corr2d.field.activations import Activations, spatial_parts
 from corr2d.field.batches import as_tensor, home
 from corr2d.field.capture.modes import prepared
+from corr2d.field.names import refuse_name, several
 from corr2d.field.theory import Lattice, lattices
+from corr2d.printed import Printed
 
 Array = npt.NDArray[Any]
+ACCEPTED = "one image, a tensor or array of shape (H, W), (C, H, W) or (1, C, H, W)"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FeatureMap:
     """The output of one layer for one image.
 
@@ -59,11 +63,14 @@ class FeatureMap:
         order = np.argsort(-self.values.var(axis=(1, 2)), kind="stable")
         return [int(channel) for channel in order[:count]]
 
+    def __repr__(self) -> str:
+        return f"<FeatureMap of {self.layer!r}: {' x '.join(map(str, self.values.shape))}>"
 
-class FeatureMaps(Mapping[str, FeatureMap]):
-    """Feature maps by layer, in the order in which the layers ran.
 
-    ``print`` gives a table. Where a map lies on the image is computed when the first one is taken out.
+class FeatureMaps(Printed, Mapping[str, FeatureMap]):
+    """Feature maps by layer, in the order in which the layers ran; `image` is what they were made of.
+
+    ``print`` gives a table, `plot` a picture. Where a map lies on the image is computed when the first one is taken out.
     """
 
     def __init__(self, values: Mapping[str, Array], image: Array, model: torch.nn.Module, mode: str) -> None:
@@ -79,7 +86,10 @@ class FeatureMaps(Mapping[str, FeatureMap]):
             for layer, values in self._values.items()
         }
 
+    @door
     def __getitem__(self, layer: str) -> FeatureMap:
+        if layer not in self._values:
+            refuse_name(layer, self._values)
         return self._maps[layer]
 
     def __iter__(self) -> Iterator[str]:
@@ -87,6 +97,30 @@ class FeatureMaps(Mapping[str, FeatureMap]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def __contains__(self, layer: object) -> bool:
+        return layer in self._values
+
+    def plot(
+        self, layers: Sequence[str] | None = None, channels: int | Mapping[str, Sequence[int]] = 5
+    ) -> Any:
+        """Draw the maps to scale below the image, a row for each layer.
+
+        Parameters
+        ----------
+        layers, channels
+            As for `corr2d.plots.fields.feature_maps`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new figure, bound to no window.
+        """
+        # Pictures stand above this room, so they are called by name only.
+        return importlib.import_module("corr2d.plots.fields").feature_maps(self, layers, channels)
+
+    def __repr__(self) -> str:
+        return f"<FeatureMaps of {len(self)} layers for an image of {self.image.shape[1]} x {self.image.shape[2]}>"
 
     def __str__(self) -> str:
         wide = max(5, *(len(layer) for layer in self._values)) if self._values else 5
@@ -148,7 +182,7 @@ def feature_maps(
         refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
     batch = one_image(image, channel_axis, model)
     with prepared(model, mode), torch.no_grad():
-        names = spatial_parts(model, batch) if layers is None else list(layers)
+        names = spatial_parts(model, batch) if layers is None else several(layers)
         found = Activations(model, names)(batch)
     values = {}
     for layer, output in found.items():
@@ -160,11 +194,13 @@ def feature_maps(
 
 def one_image(image: Any, channel_axis: int | None, model: torch.nn.Module) -> torch.Tensor:
     """A batch of one image, as the model's parameters are."""
-    tensor = as_tensor(image)
+    tensor = as_tensor(image, "image", ACCEPTED)
     if channel_axis is not None and tensor.ndim in (3, 4):
+        if not -tensor.ndim <= channel_axis < tensor.ndim:
+            refuse("channel_axis", f"an axis of an image of {tensor.ndim} axes", str(channel_axis))
         tensor = tensor.movedim(channel_axis, -3)
     if not (2 <= tensor.ndim <= 4 and (tensor.ndim < 4 or tensor.shape[0] == 1)):
-        refuse("image", "one image of shape (H, W), (C, H, W) or (1, C, H, W)", describe(image))
+        refuse("image", ACCEPTED, describe(image))
     dtype, device = home(model)
     while tensor.ndim < 4:
         tensor = tensor[None]

@@ -12,7 +12,7 @@ import torch
 
 from corr2d.errors import describe, door, refuse
 from corr2d.field.activations import Activations
-from corr2d.field.batches import batches
+from corr2d.field.batches import batches, check_count
 from corr2d.field.capture.modes import prepared
 from corr2d.field.layer import Box
 from corr2d.field.theory import Cut, cutter
@@ -20,7 +20,7 @@ from corr2d.field.theory import Cut, cutter
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Patch:
     """What one value of a channel saw.
 
@@ -46,6 +46,9 @@ class Patch:
     box: Box
     pixels: Array
     seen: Array
+
+    def __repr__(self) -> str:
+        return f"<Patch of image {self.image} in {tuple(self.box)}: {self.value:.4g} at {self.unit}>"
 
 
 #: The value, the image's number and the flat place in the map, both negative (of equal values the first is
@@ -110,9 +113,10 @@ def top_patches(
     """
     if not isinstance(model, torch.nn.Module):
         refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
-    for argument, number in (("count", count), ("batch_size", batch_size), ("per_image", per_image or 1)):
-        if number < 1:
-            refuse(argument, "at least 1", str(number))
+    check_count("count", count)
+    check_count("batch_size", batch_size)
+    if per_image is not None:
+        check_count("per_image", per_image)
     best: list[_Candidate] = []
     shape: tuple[int, ...] = ()
     with prepared(model, mode), torch.no_grad():
@@ -133,6 +137,8 @@ def top_patches(
 def _channel(output: torch.Tensor, channel: int) -> torch.Tensor:
     if output.ndim != 4:
         refuse("layer", "one with an output (N, C, h, w)", describe(output))
+    if not isinstance(channel, (int, np.integer)):
+        refuse("channel", "a whole number", describe(channel), kind=TypeError)
     if not -output.shape[1] <= channel < output.shape[1]:
         refuse("channel", f"one of the layer's {output.shape[1]}", str(channel))
     return output[:, channel]

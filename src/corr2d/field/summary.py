@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from corr2d.field.analysis import Analysis, Mask
-from corr2d.field.axes import Seen
+from corr2d.field.seen import Seen
 from corr2d.field.graph import Value
 from corr2d.field.laws import Law, Taps, unite
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import html
+import importlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from corr2d.errors import door, refuse, suggestion
+from corr2d.errors import door, refuse
 from corr2d.field.analysis import Analysis
 from corr2d.field.graph import Graph, Value
 from corr2d.field.layer import LayerField
+from corr2d.field.names import refuse_name, several
 from corr2d.field.propagation import Note
-from corr2d.field.sources import batch_of, space_of
+from corr2d.field.image_axes import batch_of, space_of
+from corr2d.field.rules import WHOLE
 from corr2d.field.tiling import TileOverlap, checked, find_overlap
 from corr2d.field.verification import Verification, verify
 
@@ -25,14 +29,14 @@ _WORDS = ("layer", "operator", "status")
 class ReceptiveFields(Mapping[str, LayerField]):
     """What every layer of a model has seen of its input: the result of `receptive_field`.
 
-    A mapping from layer names to `LayerField`, in the order in which the layers ran. ``print`` gives one
-    table; the columns are
+    A mapping from layer names to `LayerField`, in the order in which the layers ran. `plot` draws how the
+    field grows; ``print`` gives one table, with the columns
 
     - size, stride, padding: of the field, in pixels, on an image without end; "3 x 1" where the axes differ,
       "3-4" where positions do; with a "+" where the image cuts what could be measured;
     - everywhere: whether all positions see the same, moved by the stride;
     - seen: the share of the box that is really read;
-    - status: exact, or not, and because of which operation.
+    - status: exact, or not, and because of which operation; and which global one was left out.
     """
 
     def __init__(
@@ -192,7 +196,7 @@ class ReceptiveFields(Mapping[str, LayerField]):
         Verification
             What was compared, and every difference; false if there is one.
         """
-        names = self._names if layers is None else tuple(layers)
+        names = self._names if layers is None else several(layers)
         return verify(self._analysis, [self[name] for name in names], self._model, self.mode, positions, seed)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -210,6 +214,32 @@ class ReceptiveFields(Mapping[str, LayerField]):
                 name="pandas",
             ) from None
         return pd.DataFrame.from_dict({name: _flat(_record(self[name])) for name in self}, orient="index")
+
+    def plot(self) -> Any:
+        """Draw how the field grows from layer to layer, on a logarithmic axis.
+
+        The side is that of the longer axis; layers that read nothing have no row. See
+        `corr2d.plots.fields.growth`, which also takes sizes of effective fields.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new figure, bound to no window.
+
+        Raises
+        ------
+        ValueError
+            No layer that reads anything.
+        """
+        sizes = {
+            name: math.inf if field.status == WHOLE else float(max(field.size))
+            for name, field in self.items()
+            if field.size is not None
+        }
+        jumps = {name: float(max(field.stride)) for name, field in self.items() if field.stride}
+        # Pictures stand above this room, so they are called by name only.
+        fields = importlib.import_module("corr2d.plots.fields")
+        return fields.growth(sizes, jumps, image=float(max(self.image_size)))
 
     def __str__(self) -> str:
         rows = [HEADINGS, *self._texts]
@@ -246,17 +276,18 @@ def value_of(graph: Graph, layer: str) -> Value:
     if layer == "" and "" not in graph.layers:
         return graph.outputs[0]
     if layer not in graph.layers:
-        near = suggestion(layer, graph.layers) or f"There are {_few(list(graph.layers))}."
-        refuse("layer", "the name of a layer", repr(layer), near)
+        refuse_name(layer, graph.layers)
     return graph.layers[layer]
 
 
 def row_of(layer: LayerField) -> tuple[str, ...]:
     """Write one row of the table, a text per column."""
-    whole = layer.responsible is not None and layer.status == "whole input"
+    whole = layer.responsible is not None and layer.status == WHOLE
     size = "-" if layer.size is None else "whole" if whole else _size(layer)
     share = "-" if layer.coverage is None else f"{_percent(layer.coverage)}"
     status = layer.status if layer.responsible is None else f"{layer.status}: {_because(layer.responsible)}"
+    if layer.left_out is not None:
+        status += f", leaving out: {_because(layer.left_out)}"
     return (
         layer.name,
         layer.operation,
@@ -292,6 +323,7 @@ def _record(layer: LayerField) -> dict[str, Any]:
         "status": layer.status,
         "responsible": None if note is None else note.layer or note.target,
         "reason": "" if note is None else str(note),
+        "left_out": "" if layer.left_out is None else str(layer.left_out),
     }
 
 
@@ -334,8 +366,3 @@ def _percent(share: Fraction) -> str:
     if whole == 100 and share < 1:
         return ">99%"
     return "<1%" if whole == 0 and share > 0 else f"{whole}%"
-
-
-def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

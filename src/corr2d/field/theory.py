@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
 from corr2d.errors import Refused
 from corr2d.field.analysis import Analysis
 from corr2d.field.capture import capture
+from corr2d.field.faults import first_line
 from corr2d.field.graph import Graph, Value
 from corr2d.field.layer import Box, LayerField
 from corr2d.field.rules import WHOLE
@@ -119,12 +119,14 @@ def theory_of(
             return Theory(_middle(box), box, reason=f"the field is the whole image ({field.responsible})")
         return _of_law(fields, field, unit)
     except (Refused, ValueError) as fault:
-        return Theory(reason=f"the theoretical field is not known ({_rule(fault)})")
+        return Theory(reason=f"the theoretical field is not known ({first_line(fault)})")
 
 
 def _of_law(fields: Fields, field: LayerField, unit: tuple[int, ...]) -> Theory:
     """The field on a canvas without end, and how the image can grow."""
     box = field.box(*unit, clip=False)
+    if not all(box.size):
+        return Theory(reason="the unit reads nothing but padding")
     if field.stride is None or not all(field.stride):
         return Theory(_middle(box), box, reason="the layer's field has no stride")
     strides = [field.stride] if field.uniform else fields.strides()
@@ -170,10 +172,7 @@ def cutter(model: torch.nn.Module, shape: tuple[int, ...], layer: str, channel: 
 
     def cut(unit: tuple[int, int]) -> tuple[Box, Array]:
         seen = field.mask(*unit, channel=one)
-        rows, columns = (np.flatnonzero(seen.any(axis)) for axis in (1, 0))
-        if not rows.size:
-            return Box([0, 0, 0, 0]), seen[:0, :0]
-        box = Box([int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1])
+        box = Box.around(seen)
         return box, seen[box.slices].copy()
 
     return cut
@@ -182,7 +181,3 @@ def cutter(model: torch.nn.Module, shape: tuple[int, ...], layer: str, channel: 
 def _middle(box: Box) -> tuple[float, float]:
     top, left, bottom, right = box
     return (top + bottom - 1) / 2, (left + right - 1) / 2
-
-
-def _rule(fault: Exception) -> str:
-    return str(fault).splitlines()[0]

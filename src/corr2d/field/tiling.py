@@ -17,14 +17,16 @@ from typing import Any
 
 import torch
 
-from corr2d.errors import Refused, door, refuse
+from corr2d.errors import Refused, describe, door, refuse
 from corr2d.field.activations import Activations
 from corr2d.field.analysis import Analysis
 from corr2d.field.capture.modes import as_module, prepared
+from corr2d.field.faults import first_line
 from corr2d.field.graph import Value
 from corr2d.field.laws import Law
 from corr2d.field.layer import LayerField
 from corr2d.field.summary import united_laws
+from corr2d.printed import Printed
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class TileOverlap:
+class TileOverlap(Printed):
     """How an image is cut into tiles for a layer: the result of `tile_overlap`. All numbers are (y, x)."""
 
     layer: str
@@ -54,6 +56,13 @@ class TileOverlap:
     margin: tuple[int, ...]
     #: Why it was not checked by running the model on tiles; "" if it was, and the results were equal.
     unchecked: str = "not asked for"
+
+    def __str__(self) -> str:
+        rows = (("overlap", self.overlap), ("alignment", self.alignment), ("stride", self.stride))
+        lines = [f"  {name:11}{' x '.join(map(str, numbers))}" for name, numbers in rows]
+        sure = f"not checked: {self.unchecked}" if self.unchecked else "checked: tiles give what the whole gives"
+        heading = f"tiles for {repr(self.layer) if self.layer else 'the output'}, in pixels"
+        return "\n".join([heading, *lines, f"  {sure}"])
 
     @door
     def tiles(self, image: Sequence[int], tile: int | Sequence[int]) -> Iterator[Tile]:
@@ -74,10 +83,26 @@ class TileOverlap:
 
         Raises
         ------
+        TypeError
+            Sizes that are not whole numbers.
         ValueError
-            Tiles that are too small, or of a size that is not aligned.
+            Tiles that are too small, or of a size that is not aligned; another number of axes.
+
+        Examples
+        --------
+        >>> from corr2d.field import receptive_field
+        >>> blur = torch.nn.Conv2d(1, 1, 3)
+        >>> found = receptive_field(blur, (1, 1, 8, 6)).tile_overlap()
+        >>> image, output = torch.rand(1, 1, 8, 6), torch.empty(1, 1, 6, 4)
+        >>> for tile in found.tiles((8, 6), 4):
+        ...     with torch.no_grad():
+        ...         output[(..., *tile.write)] = blur(image[(..., *tile.read)])[(..., *tile.keep)]
+        >>> torch.allclose(output, blur(image), atol=1e-6)
+        True
         """
-        sizes = (tile,) * len(self.overlap) if isinstance(tile, int) else tuple(tile)
+        count = len(self.overlap)
+        lengths = _whole("image", image, count)
+        sizes = _whole("tile", (tile,) * count if isinstance(tile, int) else tile, count)
         for size, overlap, step in zip(sizes, self.overlap, self.alignment, strict=True):
             if size % step or size <= overlap:
                 rule = f"a multiple of {step} larger than the overlap {overlap}"
@@ -85,9 +110,19 @@ class TileOverlap:
                 refuse("tile", rule, str(size), f"The smallest is {least}.")
         axes = [
             list(_along(*numbers))
-            for numbers in zip(image, sizes, self.overlap, self.stride, self.margin, strict=True)
+            for numbers in zip(lengths, sizes, self.overlap, self.stride, self.margin, strict=True)
         ]
         return (Tile(*(tuple(part) for part in zip(*cuts, strict=True))) for cuts in itertools.product(*axes))
+
+
+def _whole(argument: str, given: Any, count: int) -> tuple[int, ...]:
+    """Check sizes, one for each axis."""
+    sizes = tuple(given) if isinstance(given, (tuple, list, torch.Size)) else (given,)
+    if not all(isinstance(size, int) for size in sizes):
+        refuse(argument, f"{count} whole numbers", describe(given), kind=TypeError)
+    if len(sizes) != count:
+        refuse(argument, f"{count} whole numbers, one for each axis", str(sizes))
+    return sizes
 
 
 def find_overlap(analysis: Analysis, value: Value, layer: LayerField) -> TileOverlap:
@@ -120,7 +155,7 @@ def checked(
             try:
                 equal = _is_equal(found, analysis, value, Activations(double, [found.layer]), axis)
             except (RuntimeError, ValueError, AssertionError, Refused) as fault:
-                reason = str(fault).partition("\n")[0]
+                reason = first_line(fault)
                 return replace(found, unchecked=f"the model takes no image of another size ({reason})")
             if not equal:
                 got = f"{found.layer!r}, which differs on tiles"

@@ -16,6 +16,7 @@ from corr2d.correlation import explain
 from corr2d.errors import describe, door, refuse
 from corr2d.nn.conversion import TORCH_ONLY, obstacle, options_from_torch
 from corr2d.nn.layer import Conv2D, take_options
+from corr2d.printed import Printed
 
 Shape = tuple[int, ...]
 
@@ -25,7 +26,7 @@ NOMINAL_SIDE = 64
 
 
 @dataclass(frozen=True)
-class Replacement:
+class Replacement(Printed):
     """What `replace_conv2d` changed and why not the rest; ``print`` shows it as a table.
 
     Attributes

@@ -18,12 +18,12 @@ from corr2d.errors import Refused, describe, refuse, suggestion
 from corr2d.field.capture.dispatching import Stopped, watch
 from corr2d.field.capture.examples import example_inputs
 from corr2d.field.capture.exporting import export
-from corr2d.field.capture.modes import as_module, prepared
+from corr2d.field.capture.modes import as_module, check_mode, prepared
+from corr2d.field.faults import first_line
 from corr2d.field.graph import Graph
-from corr2d.field.known import with_known
+from corr2d.field.masking import with_known
 
 WAYS = ("export", "dispatch")
-MODES = ("eval", "train")
 
 
 def capture(model: Callable[..., Any], inputs: Any, *, mode: str = "eval", way: str | None = None) -> Graph:
@@ -49,10 +49,9 @@ def capture(model: Callable[..., Any], inputs: Any, *, mode: str = "eval", way: 
     ValueError
         If the inputs do not fit the model, or if what it computes is decided by the data.
     """
-    for argument, value, choices in (("mode", mode, MODES), ("way", way or WAYS[0], WAYS)):
-        if value not in choices:
-            rule = "one of " + ", ".join(repr(choice) for choice in choices)
-            refuse(argument, rule, describe(value), suggestion(value, choices))
+    check_mode(mode)
+    if way is not None and way not in WAYS:
+        refuse("way", f"one of {', '.join(map(repr, WAYS))}", describe(way), suggestion(way, WAYS))
     if not callable(model) or inspect.isclass(model):
         refuse("model", "a torch module or a function of tensors", describe(model), kind=TypeError)
     module = as_module(model)
@@ -73,16 +72,11 @@ def _captured(module: torch.nn.Module, inputs: Sequence[Any], way: str | None) -
             failure = error
     if way == "export":
         remedy = "Leave way=None: the model is then run and watched instead."
-        refuse("model", "one that torch.export can trace", _first_line(failure), remedy)
+        refuse("model", "one that torch.export can trace", first_line(failure), remedy)
     try:
         return with_known(watch(module, inputs))
     except Stopped as stopped:
         where = f" in {stopped.layer!r}" if stopped.layer else ""
         got = " and ".join(describe(one) for one in inputs)
-        remedy = f"The model stopped{where} with: {_first_line(stopped.cause)}"
+        remedy = f"The model stopped{where} with: {first_line(stopped.cause)}"
         refuse("input", "one that the model can compute", got, remedy)
-
-
-def _first_line(error: Exception | None) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"

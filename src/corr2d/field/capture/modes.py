@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 
-from corr2d.errors import refuse
+from corr2d.errors import describe, refuse, suggestion
+
+MODES = ("eval", "train")
 
 
 class _Called(torch.nn.Module):
@@ -54,12 +56,19 @@ def parents_in(module: torch.nn.Module) -> frozenset[str]:
     return frozenset({"", *inner})
 
 
+def check_mode(mode: str) -> None:
+    """Refuse what is no mode."""
+    if mode not in MODES:
+        refuse("mode", f"one of {', '.join(map(repr, MODES))}", describe(mode), suggestion(mode, MODES))
+
+
 @contextmanager
 def prepared(module: torch.nn.Module, mode: str) -> Iterator[None]:
     """Put `module` into `mode`; put modes, buffers and the random state back.
 
     The fused attention that torch takes for inference is one opaque operator: it is left aside.
     """
+    check_mode(mode)
     modes = {part: part.training for part in module.modules()}
     buffers = {buffer: buffer.detach().clone() for buffer in module.buffers()}
     fused = torch.backends.mha.get_fastpath_enabled()

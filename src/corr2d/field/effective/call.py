@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from corr2d.errors import describe, door, refuse, suggestion
+from corr2d.field.batches import check_count
 from corr2d.field.capture.modes import prepared
 from corr2d.field.effective.definitions import DEFINITIONS, Channels, find_unit
 from corr2d.field.effective.padding import share_past_the_edges
@@ -112,7 +113,7 @@ def effective_receptive_field(
     >>> (found.weights[4] * 81).round().astype(int).tolist(), found.size()
     ([0, 0, 3, 6, 9, 6, 3, 0, 0], 5.0)
     """
-    _check(model, definition, mode, batch_size)
+    _check(model, definition, batch_size)
     measurement = Measurement(model, layer, unit, definition, channels, channel_axis, initialize, seed)
     with prepared(model, mode):
         size = 1 if initialize is not None else batch_size
@@ -137,13 +138,10 @@ def effective_receptive_field(
     )
 
 
-def _check(model: object, definition: str, mode: str, batch_size: int) -> None:
+def _check(model: object, definition: str, batch_size: int) -> None:
     if not isinstance(model, torch.nn.Module):
         refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
     if definition not in DEFINITIONS:
         hint = suggestion(definition, DEFINITIONS)
         refuse("definition", f"one of {list(DEFINITIONS)}", repr(definition), hint)
-    if mode not in ("eval", "train"):
-        refuse("mode", "'eval' or 'train'", repr(mode))
-    if batch_size < 1:
-        refuse("batch_size", "at least 1", str(batch_size))
+    check_count("batch_size", batch_size)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from corr2d.errors import describe, door, refuse
 from corr2d.field.effective.result import EffectiveField
+from corr2d.printed import Printed
 
 COLUMNS = ("size", "of theory", "50 %", "90 %", "99 %", "sigma", "R²", "padding")
 
 
-class Comparison(Mapping[str, EffectiveField]):
-    """Effective fields by name; ``print`` shows a table, `corr2d.plots.fields.compare` a picture."""
+class Comparison(Printed, Mapping[str, EffectiveField]):
+    """Effective fields by name; ``print`` shows a table, `plot` a picture."""
 
     def __init__(self, fields: Mapping[str, EffectiveField]) -> None:
         self._fields = dict(fields)
@@ -29,6 +31,25 @@ class Comparison(Mapping[str, EffectiveField]):
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The measures of each, in plain numbers."""
         return {name: one.to_dict() for name, one in self.items()}
+
+    def plot(self) -> Any:
+        """Draw them side by side, at one scale; see `corr2d.plots.fields.compare`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new figure, bound to no window.
+
+        Raises
+        ------
+        ValueError
+            More than 6.
+        """
+        # Pictures stand above this room, so they are called by name only.
+        return importlib.import_module("corr2d.plots.fields").compare(self)
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {', '.join(map(repr, self))}>"
 
     def __str__(self) -> str:
         wide = max(len(name) for name in self)
@@ -60,7 +81,18 @@ def compare(fields: Mapping[str, EffectiveField]) -> Comparison:
         A value that is no EffectiveField.
     ValueError
         Nothing to compare.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from corr2d.field import effective_receptive_field
+    >>> layer = torch.nn.Conv2d(1, 1, 3)
+    >>> found = compare({"3 x 3": effective_receptive_field(layer, (2, 1, 9, 9), "")})
+    >>> list(found), found["3 x 3"].box.size
+    (['3 x 3'], (3, 3))
     """
+    if not isinstance(fields, Mapping):
+        refuse("fields", "a dict of EffectiveField by name", describe(fields), kind=TypeError)
     if not fields:
         refuse("fields", "at least one", "none")
     for name, one in fields.items():

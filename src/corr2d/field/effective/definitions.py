@@ -91,9 +91,10 @@ def find_unit(shape: Sequence[int], unit: Any, channel_axis: int) -> tuple[int, 
         if unit != "center":
             refuse("unit", "'center' or indices", repr(unit))
         return tuple(length // 2 for length in extents)
-    indices = (unit,) if isinstance(unit, int) else tuple(unit)
+    indices = tuple(unit) if isinstance(unit, (tuple, list, np.ndarray)) else (unit,)
     if len(indices) != len(extents) or not all(isinstance(one, (int, np.integer)) for one in indices):
-        refuse("unit", f"{len(extents)} whole numbers, one for each axis of {tuple(extents)}", describe(unit))
+        rule = f"'center' or {len(extents)} whole numbers, one for each axis of {tuple(extents)}"
+        refuse("unit", rule, describe(unit))
     for index, length in zip(indices, extents, strict=True):
         if not -length <= index < length:
             refuse("unit", f"within the layer's positions {tuple(extents)}", describe(unit))

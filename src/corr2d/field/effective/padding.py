@@ -13,6 +13,7 @@ from corr2d.field.batches import batches
 from corr2d.field.effective.definitions import DEFINITIONS, find_unit
 from corr2d.field.effective.running import Measurement
 from corr2d.field.effective.sums import Sums
+from corr2d.field.faults import first_line
 from corr2d.field.layer import Box
 from corr2d.field.theory import Theory
 
@@ -43,7 +44,7 @@ def share_past_the_edges(
     try:
         larger, sums = _continued(replace(measurement, unit=moved), images, most, theory.step, steps, shape)
     except (Refused, RuntimeError, ValueError, AssertionError) as fault:
-        return None, f"the model takes no larger image ({str(fault).splitlines()[0]})"
+        return None, f"the model takes no larger image ({first_line(fault)})"
     height, width = measurement.shape[2:]
     grown = height + (above + below) * theory.shift[0], width + (before + after) * theory.shift[1]
     if larger.shape[2:] != grown:

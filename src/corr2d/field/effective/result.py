@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from corr2d.errors import door, refuse, suggestion
+from corr2d.errors import describe, door, refuse, suggestion
 from corr2d.field.effective import sizes
 from corr2d.field.effective.definitions import DEFINITIONS
 from corr2d.field.effective.sizes import TWO_SIGMA, Gaussian
 from corr2d.field.effective.sums import GROUPS, Sums
 from corr2d.field.layer import Box
+from corr2d.printed import Printed
 
 Array = npt.NDArray[Any]
 #: What `EffectiveField.interval` can be asked for.
 MEASURES = ("size", "square", "radius", "sigma_y", "sigma_x")
 
 
-@dataclass(frozen=True, eq=False)
-class EffectiveField:
+@dataclass(frozen=True, eq=False, repr=False)
+class EffectiveField(Printed):
     """How much each pixel moves one value of a layer: the result of `effective_receptive_field`.
+
+    ``print`` tells its sizes, `plot` draws it.
 
     Attributes
     ----------
@@ -48,7 +52,11 @@ class EffectiveField:
     padding : float or None
         Share of the effective field that would lie past the image's edges, where padding stands in for it:
         0 for a field inside the image, else measured on mirrored, larger images. None where that cannot be
-        measured; `padding_reason` then says why.
+        measured.
+    padding_reason : str
+        Why the share is not known; "" where it is.
+    sums : Sums or None
+        What `interval` draws from: the maps of the images in groups.
     """
 
     weights: Array
@@ -61,8 +69,9 @@ class EffectiveField:
     box: Box | None = None
     padding: float | None = None
     padding_reason: str = ""
-    sums: Sums | None = field(default=None, repr=False)
+    sums: Sums | None = None
 
+    @door
     def size(self, fraction: float = TWO_SIGMA) -> float:
         """Side of the square with as many pixels as have more than `fraction` of the largest weight.
 
@@ -76,11 +85,18 @@ class EffectiveField:
         float
             In pixels.
 
+        Raises
+        ------
+        ValueError
+            A fraction that is not from 0 to 1.
+
         References
         ----------
         W. Luo, Y. Li, R. Urtasun, R. Zemel, "Understanding the effective receptive field in deep
         convolutional neural networks", NIPS 2016, section 3.
         """
+        if not 0 <= fraction < 1:
+            refuse("fraction", "from 0 to 1, which is excluded", describe(fraction))
         return sizes.threshold_size(self.weights, fraction)
 
     def moments(self) -> Gaussian:
@@ -142,8 +158,8 @@ class EffectiveField:
         ValueError
             A measure that is none, a level outside 0 to 1, or fewer than two images.
         """
-        if measure not in MEASURES:
-            refuse("measure", f"one of {list(MEASURES)}", repr(measure), suggestion(measure, MEASURES))
+        _check_measure(measure)
+        _share(level, "level")
         if self.sums is None or self.images < 2:
             refuse("images", "at least two for an interval", str(self.images))
         random, groups = np.random.default_rng(seed), min(GROUPS, self.images)
@@ -154,11 +170,13 @@ class EffectiveField:
             weights = DEFINITIONS[self.definition].finished(self.sums.mean(times))
             if weights.any():
                 found.append(replace(self, weights=weights / weights.sum()).measure(measure))
-        low, high = np.quantile(found, [(1 - _share(level)) / 2, (1 + level) / 2])
+        low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
+    @door
     def measure(self, name: str) -> float:
-        """One of the measures that `interval` knows."""
+        """Give one of the measures that `interval` knows, in pixels, by its name."""
+        _check_measure(name)
         if name.startswith("sigma"):
             return self.moments().sigma[name == "sigma_x"]
         return float(getattr(self, name)())
@@ -188,10 +206,30 @@ class EffectiveField:
             "padding_reason": self.padding_reason,
         }
 
+    def plot(self, title: str = "") -> Any:
+        """Draw it as a heat map, with its box and the line around what counts.
+
+        Parameters
+        ----------
+        title : str
+            The line above; see `corr2d.plots.fields.effective` for more.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new figure, bound to no window.
+        """
+        # Pictures stand above this room, so they are called by name only.
+        panel = importlib.import_module("corr2d.plots.fields").effective(self, title)
+        return importlib.import_module("corr2d.plots").grid([panel])
+
+    def __repr__(self) -> str:
+        return f"<EffectiveField of {self.layer!r} at {self.unit}: {self.size():.1f} pixels>"
+
     def __str__(self) -> str:
         fit = self.gaussian()
         lines = [
-            f"effective field of {self.layer or 'the model'} at {self.unit}, {self.definition}, "
+            f"effective field of {repr(self.layer) if self.layer else 'the model'} at {self.unit}, {self.definition}, "
             f"{self.images} image{'s' if self.images != 1 else ''}",
             f"  size      {self.size():.1f} pixels{self._beside_theory()}",
             f"  gaussian  sigma {fit.sigma[0]:.2f} x {fit.sigma[1]:.2f}, R² {fit.r_squared:.3f}",
@@ -208,7 +246,12 @@ class EffectiveField:
         return f", {100 * (self.ratio or 0):.0f} % of the {bottom - top} x {right - left} that it can see"
 
 
-def _share(share: float) -> float:
+def _check_measure(name: str) -> None:
+    if name not in MEASURES:
+        refuse("measure", f"one of {list(MEASURES)}", describe(name), suggestion(name, MEASURES))
+
+
+def _share(share: float, argument: str = "share") -> float:
     if not 0 < share <= 1:
-        refuse("share", "above 0 and at most 1", str(share))
+        refuse(argument, "above 0 and at most 1", describe(share))
     return share

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from corr2d.field.graph import Operation, Value
-from corr2d.field.known import MASKED
+from corr2d.field.masking import MASKED
 from corr2d.field.rules import WHOLE, Reading, by_name, nothing, rule
 from corr2d.field.rules.mixing import itself, lines, mapped, mixed, named, superset
 
