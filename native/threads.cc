@@ -38,23 +38,32 @@ constexpr auto kPollInterval = std::chrono::milliseconds(50);
 // virtual machine, as long as filtering a small image. bench/threads_worth.py shows what it brings.
 constexpr auto kWatch = std::chrono::microseconds(50);
 
-inline void rest_a_moment() {
+// The CPU this thread runs on; -1 where that is not known.
+int current_cpu() {
+#if defined(__linux__)
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+// Watches for `kWatch` whether `happened` says so, as long as `may_watch` does, with a rest between two looks.
+template <class Happened, class MayWatch, class Rest> void watch(Happened happened, MayWatch may_watch, Rest between) {
+    constexpr int kLooks = 16;  // between two looks at the clock, which take as long
+    const auto end = Clock::now() + kWatch;
+    while (may_watch() && Clock::now() < end)
+        for (int look = 0; look < kLooks; ++look) {
+            if (happened()) return;
+            between();
+        }
+}
+
+inline void rest() {
 #if defined(__x86_64__) || defined(_M_X64)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     asm volatile("yield");
 #endif
-}
-
-// Watches for `kWatch` whether `happened` says so.
-template <class Happened> void watch(Happened happened) {
-    constexpr int kLooks = 16;  // between two looks at the clock, which take as long
-    const auto end = Clock::now() + kWatch;
-    while (Clock::now() < end)
-        for (int look = 0; look < kLooks; ++look) {
-            if (happened()) return;
-            rest_a_moment();
-        }
 }
 
 Scratch& thread_scratch() {
@@ -97,6 +106,7 @@ public:
         std::unique_lock busy(busy_, std::try_to_lock);
         if (!busy) return false;
         grow(threads - 1);
+        caller_cpu_.store(current_cpu(), std::memory_order_relaxed);
         {
             std::lock_guard lock(mutex_);
             batch_ = &batch;
@@ -109,7 +119,8 @@ public:
             std::lock_guard lock(mutex_);
             seats_ = 0;  // a worker that wakes late finds no seat and the batch is gone
         }
-        watch([&] { return active_.load(std::memory_order_acquire) == 0; });
+        // Yielding, because the last worker may be waiting for this very CPU.
+        watch([&] { return active_.load(std::memory_order_acquire) == 0; }, [] { return true; }, std::this_thread::yield);
         std::unique_lock lock(mutex_);
         while (!idle_.wait_for(lock, kPollInterval, [&] { return active_ == 0; })) {
             lock.unlock();
@@ -131,7 +142,9 @@ private:
     void work() {
         uint64_t seen = 0;
         for (;;) {
-            watch([&] { return generation_.load(std::memory_order_relaxed) != seen; });
+            // Not on the caller's CPU, which it would hold up where the others are busy.
+            watch([&] { return generation_.load(std::memory_order_relaxed) != seen; },
+                  [&] { return current_cpu() < 0 || current_cpu() != caller_cpu_.load(std::memory_order_relaxed); }, rest);
             std::unique_lock lock(mutex_);
             wake_.wait(lock, [&] { return generation_ != seen; });
             seen = generation_;
@@ -152,7 +165,7 @@ private:
     Batch* batch_ = nullptr;
     int seats_ = 0, workers_ = 0;
     // Written under the lock; atomic for those who watch them without it.
-    std::atomic<int> active_{0};
+    std::atomic<int> active_{0}, caller_cpu_{-1};
     std::atomic<uint64_t> generation_{0};
 };
 

@@ -20,13 +20,11 @@ from corr2d.correlation.options import Options
 from corr2d.dtypes import INTEGERS, SMALL_INTEGERS
 from corr2d.edges.operators import Array, Operator, Scale
 from corr2d.engines._core import native_call
-from corr2d.plan import Kept, get_num_threads
+from corr2d.plan import Kept, threads_worth
 
-# Seconds per pixel and tap of a factor, on one thread of AVX2, and those that each thread must have to be
-# worth waking: less than engines ask for, because all runs take the same time. A wrong guess is slow, never
-# wrong.
+# Seconds per pixel and tap of a factor, on one thread of AVX2, for the number of threads. A wrong guess is
+# slow, never wrong.
 SECONDS_PER_TAP = 1.5e-10
-SECONDS_PER_THREAD = 5e-5
 
 
 class Request(NamedTuple):
@@ -159,8 +157,7 @@ def _new(shape: tuple[int, ...], dtype: str, tensor: bool) -> tuple[Any, Array]:
 
 
 def _run(call: Prepared, pixels: Array, target: Array) -> None:
-    threads = max(1, min(get_num_threads(), int(call.seconds / SECONDS_PER_THREAD)))
-    call.native.run(pixels, call.weights, None, target, threads)
+    call.native.run(pixels, call.weights, None, target, threads_worth(call.seconds))
 
 
 @functools.lru_cache(maxsize=64)
