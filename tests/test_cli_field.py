@@ -35,6 +35,9 @@ def small():
 made = nn.Conv1d(1, 1, 5, stride=2)
 number = 3
 
+def needs(width):
+    return nn.Conv2d(1, width, 3)
+
 def broken():
     raise ValueError("no weights here")
 
@@ -80,7 +83,9 @@ def test_options_are_heard(run: Any, here: Path) -> None:
     plain = run("field", "some_nets:small", "--input", "1,3,16,16").out
     local = run("field", "some_nets:small", "--input", "1,3,16,16", "--global-ops", "exclude").out
     assert "whole" in plain
-    assert "whole" not in local
+    assert "whole input" in plain
+    assert "whole input" not in local
+    assert "leaving out: " in local
     two = run("field", "some_nets:Two", "--input", "1,1,4,4", "--input", "1,1,4,4").out
     assert "add" in two
     assert run("field", "torch.nn:Identity", "--input", "1,1,8,8", "--strict", "--mode", "train").code == 0
@@ -103,6 +108,7 @@ def test_a_page_is_written(run: Any, here: Path) -> None:
         (("no_such_nets:small", "--input", "1,3,9,9"), ("model must be in a module that can be imported",)),
         (("some_nets:smal", "--input", "1,3,9,9"), ("model must be something in some_nets", "'small'")),
         (("some_nets:number", "--input", "1,3,9,9"), ("model must be a network",)),
+        (("some_nets:needs", "--input", "1,3,9,9"), ("what makes a network without arguments", "'width'")),
         (("some_nets:broken", "--input", "1,3,9,9"), ("no weights here",)),
         (("some_nets:small",), ("--input",)),
         (("some_nets:small", "--input", "1x3x9x9"), ("--input must be a shape",)),

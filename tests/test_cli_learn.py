@@ -211,6 +211,7 @@ def test_what_pictures_cannot_tell_is_said_and_null_in_json(run: Any, here: Path
         (("before.png", "out", "--size", "3"), ("two pictures or two folders",)),
         (("before.png", "after.png", "--size", "0"), ("--size must be at least 1 pixel",)),
         (("before.png", "after.png", "--size", "big"), ("--size must be a whole number or two",)),
+        (("before.png", "after.png", "--size", "x"), ("--size must be a whole number or two", "'x'")),
         (("before.png", "after.png", "--size", "3", "--max-size", "5"), ("--max-size must be left out",)),
         (
             ("before.png", "after.png", "--size", "3", "--border", "mirror"),

@@ -342,7 +342,7 @@ def test_a_field_inside_the_image_has_no_padding():
     assert (inside.padding, inside.padding_reason) == (0.0, "")
     outside = effective_receptive_field(Strict(), (1, 1, 16, 16), "part", (3, 5))
     assert outside.padding is None
-    assert outside.padding_reason == "the model takes no larger image (only 16 here)"
+    assert outside.padding_reason == "the model takes no larger image (AssertionError: only 16 here)"
     assert "only 16 here" in str(outside)
     left_out = effective_receptive_field(Strict(), (1, 1, 16, 16), "part", (3, 5), padding_images=0)
     assert (left_out.padding, left_out.padding_reason) == (None, "not measured")
@@ -524,17 +524,26 @@ nn.init.constant_(DEAD[0].bias, -100)
     ("change", "kind", "message"),
     [
         ({"model": torch.relu}, TypeError, "model must be a torch.nn.Module"),
-        ({"layer": "3"}, ValueError, r"layer must be one of the model's, got '3'"),
+        ({"layer": "3"}, ValueError, r"layer must be the name of a layer, got '3'"),
         ({"layer": "2_1"}, ValueError, r"layer must be one that the model runs .* called '2' 1 times"),
         ({"unit": "centre"}, ValueError, "unit must be 'center' or indices, got 'centre'"),
-        ({"unit": (1,)}, ValueError, r"unit must be 2 whole numbers, one for each axis of \(16, 16\)"),
+        (
+            {"unit": (1,)},
+            ValueError,
+            r"unit must be 'center' or 2 whole numbers, one for each axis of \(16, 16\)",
+        ),
         ({"unit": (1, 16)}, ValueError, "unit must be within the layer's positions"),
-        ({"unit": (1, 0.5)}, ValueError, "unit must be 2 whole numbers"),
+        ({"unit": (1, 0.5)}, ValueError, "unit must be 'center' or 2 whole numbers"),
+        ({"unit": 1.5}, ValueError, r"unit must be 'center' or 2 whole numbers, .*, got 1\.5"),
+        ({"unit": None}, ValueError, "unit must be 'center' or 2 whole numbers, .*, got None"),
+        ({"layer": 3}, ValueError, "layer must be the name of a layer, got 3"),
+        ({"images": noise(2)[:, :1]}, ValueError, "images must be such as the model can compute, got Tensor"),
+        ({"batch_size": 2.0}, TypeError, "batch_size must be a whole number, at least 1, got 2.0"),
         ({"channels": 4}, ValueError, "channels must be indices of the layer's 4 channels, got 4"),
         ({"channels": []}, ValueError, "channels must be indices"),
         ({"channel_axis": 0}, ValueError, "channel_axis must be an axis of .* other than the first"),
         ({"definition": "luos"}, ValueError, "definition must be one of .* Did you mean 'luo'"),
-        ({"mode": "test"}, ValueError, "mode must be 'eval' or 'train'"),
+        ({"mode": "test"}, ValueError, "mode must be one of 'eval', 'train'"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"images": "photo.png"}, TypeError, "images must be a tensor or array"),
         ({"images": noise(1).to(torch.uint8)}, TypeError, "images must be floating.* Divide by 255"),

@@ -202,18 +202,22 @@ def test_several_from_one_image_and_equal_values():
     ("call", "kind", "message"),
     [
         (lambda: feature_maps(torch.relu, pictures(8, 8)), TypeError, "feature_maps: model must be"),
-        (lambda: feature_maps(network(), "photo.png"), TypeError, "must be a tensor or array"),
+        (
+            lambda: feature_maps(network(), "photo.png"),
+            TypeError,
+            "image must be one image, a tensor or array",
+        ),
         (
             lambda: feature_maps(network(), pictures(2, 1, 8, 8)),
             ValueError,
-            r"image must be one image of shape",
+            r"image must be one image, .* of shape",
         ),
-        (lambda: feature_maps(network(), pictures(8)), ValueError, r"image must be one image of shape"),
+        (lambda: feature_maps(network(), pictures(8)), ValueError, r"image must be one image, .* of shape"),
         (lambda: feature_maps(network(), np.zeros((8, 8), np.uint8)), TypeError, "must be floating"),
         (
             lambda: feature_maps(network(), pictures(24, 32), ["5"]),
             ValueError,
-            "layer must be one of the model's",
+            "layer must be the name of a layer, got '5'",
         ),
         (
             lambda: feature_maps(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten()), pictures(8, 8), ["1"]),
@@ -235,6 +239,43 @@ def test_several_from_one_image_and_equal_values():
             lambda: top_patches(network(), [pictures(1, 24, 32), pictures(1, 24, 24)], "3", 0),
             ValueError,
             r"top_patches: images must be of one shape, \(1, 24, 32\) as the first",
+        ),
+        (lambda: top_patches(network(), pictures(1, 24, 32), "3", "0"), TypeError, "channel must be a whole"),
+        (
+            lambda: top_patches(network(), pictures(1, 24, 32), "3", 0, 2.5),
+            TypeError,
+            "count must be a whole",
+        ),
+        (
+            lambda: top_patches(network(), pictures(1, 24, 32), "3", 0, per_image=0),
+            ValueError,
+            "per_image must be at least 1, got 0",
+        ),
+        (
+            lambda: top_patches(network(), pictures(1, 24, 32), "3", 0, mode="e"),
+            ValueError,
+            "mode must be one",
+        ),
+        (
+            lambda: feature_maps(network(), pictures(8, 8), 5),
+            TypeError,
+            "layers must be names of layers, got 5",
+        ),
+        (lambda: feature_maps(network(), pictures(8, 8), mode="trian"), ValueError, "Did you mean 'train'"),
+        (
+            lambda: feature_maps(network(), pictures(1, 24, 32), channel_axis=3),
+            ValueError,
+            "channel_axis must be an axis of an image of 3 axes, got 3",
+        ),
+        (
+            lambda: feature_maps(network(), pictures(3, 24, 32)),
+            ValueError,
+            "images must be such as the model can compute, .* The model stopped with: RuntimeError",
+        ),
+        (
+            lambda: feature_maps(network(), pictures(24, 32))["9"],
+            ValueError,
+            "layer must be the name .* got '9'",
         ),
         (lambda: top_patches(torch.relu, [], "3", 0), TypeError, "model must be a torch.nn.Module"),
     ],

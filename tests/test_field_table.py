@@ -147,6 +147,9 @@ def test_global_operations_are_named_or_left_out() -> None:
     assert "whole input: '1.avgpool'" in str(field)
     local = fields(model, (1, 3, 12, 12), global_ops="exclude")["2"]
     assert (local.size, local.status, local.mask(0, 0).sum()) == ((5, 5), "exact", 25)
+    assert local.left_out is not None
+    assert local.left_out.layer == "1.avgpool"
+    assert found.left_out is None
 
 
 def test_batch_norm_in_training_sees_whole_images() -> None:
@@ -474,6 +477,11 @@ REFUSALS = {
         lambda: receptive_field(SqueezeExcite(2), (1, 2, 4, 4))["fc3"],
         ValueError,
         "Did you mean 'fc",
+    ),
+    "layers of no names": (
+        lambda: receptive_field(MODEL, (1, 1, 5, 5), layers=5),
+        TypeError,
+        "layers must be",
     ),
     "layer asked for": (lambda: receptive_field(MODEL, (1, 1, 5, 5), layers=["2"]), ValueError, "got '2'"),
     "position outside": (

@@ -123,7 +123,7 @@ def test_refusals():
         ValueError, match=r"images must be of 1 to 1 channels \(planes\) as before, got 2 to 1"
     ):
         sums.update(np.zeros((2, 9, 9)), np.zeros((1, 7, 7)))
-    with pytest.raises(ValueError, match=r"other must be of one window: size \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"of the same window, with size=\(3, 3\), got size=\(5, 5\)"):
         sums.merge(KernelAccumulator(5))
     with pytest.raises(TypeError, match="other must be a KernelAccumulator, got int"):
         sums.merge(3)
@@ -140,3 +140,17 @@ def test_refusals():
     with pytest.raises(ValueError, match="targets must be of 7 x 7 pixels"):
         sums.update(image, target)
     assert sums.count == 49
+
+
+def test_options_are_refused_at_once():
+    with pytest.raises(ValueError, match=r"size must be an int or a \(kh, kw\) pair of ints, got 'auto'"):
+        KernelAccumulator("auto")
+    with pytest.raises(ValueError, match="padding must be .* got 'sane'"):
+        KernelAccumulator(3, padding="sane")
+
+
+def test_one_window_written_in_two_ways_is_one():
+    image, target = np.random.default_rng(7).normal(size=(2, 9, 9))
+    sums = KernelAccumulator(3).update(image, target[:7, :7])
+    assert KernelAccumulator((3, 3), stride=(1, 1)).merge(sums).count == 49
+    assert repr(sums) == "KernelAccumulator(size=(3, 3): 49 windows so far)"

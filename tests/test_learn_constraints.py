@@ -426,7 +426,7 @@ CLASHES = [
 
 @pytest.mark.parametrize(("constraint", "reason"), CLASHES, ids=[reason for _, reason in CLASHES])
 def test_what_has_no_meaning_is_refused(constraint, reason):
-    with pytest.raises(Refused, match=rf"constraint must be .*{reason}"):
+    with pytest.raises(Refused, match=rf"(?i)constraint must be .*{reason}"):
         prepare(constraint, (1, 3, 3))
 
 

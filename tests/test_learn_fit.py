@@ -305,3 +305,34 @@ def test_pictures_of_channels():
     assert "learnt kernel 0, 0" in [text.get_text() for text in figure.texts]
     with pytest.raises(ValueError, match=r"truth must be of the kernel's shape, \(3, 1, 3, 3\)"):
         fit.plot(np.ones((3, 3)))
+
+
+def test_a_given_strength_is_not_called_chosen():
+    assert "chosen" not in learn_kernel(IMAGE, NOISY, 3, ridge=("smooth", 0.1)).method
+    assert "chosen by generalised cross-validation" in learn_kernel(IMAGE, NOISY, 3, ridge="smooth").method
+
+
+def test_nothing_and_one_are_told_in_plain_words():
+    flat = learn_kernel(np.zeros((9, 9)), np.ones((7, 7)), 3)
+    assert not flat.warnings
+    assert "nothing is determined" in str(flat)
+    # The example can be copied: no line break falls into it.
+    assert "numpy.random.default_rng(0).integers(2,size=(64,64))" in str(flat)
+    one = str(learn_kernel(IMAGE[:3, :3], NOISY[:1, :1], 3))
+    assert "learnt from 1 window of 1 pair" in one
+    assert "only one combination of taps" in one
+    assert "1 window is too few for 9 unknowns" in " ".join(one.split())
+    assert "1 window for 1 unknown: none is left" in " ".join(one.split())
+
+
+def test_combinations_of_outputs_that_are_not_there(fit):
+    for output in (1, -1, 0.5):
+        with pytest.raises(
+            ValueError, match=r"learn.combination: output must be an output channel, from 0 to 0"
+        ):
+            fit.combination(np.ones(9), output)
+
+
+def test_a_truth_that_is_no_array(fit):
+    with pytest.raises(TypeError, match="truth must be an array of bool, integer, floating"):
+        fit.plot("abc")

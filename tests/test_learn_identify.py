@@ -386,3 +386,16 @@ def test_a_constraint_can_settle_it():
     assert (found.rank, found.free, found.sentences) == (2, 2, ())
     assert not found.undetermined.any()
     assert null_directions(np.zeros((4, 4)), tangent).shape == (4, 2)
+
+
+def test_long_lines_are_wrapped(picture):
+    random = np.random.default_rng(4)
+    product = np.outer(random.normal(size=9), random.normal(size=9))
+    text = str(learn_kernel(picture, corr2d(picture.astype(float), product), 9).identify())
+    assert "separable [" in text
+    assert max(map(len, text.splitlines())) <= 96
+
+
+def test_what_is_rounding_is_not_told_of_the_centroid(picture):
+    fit = learn_kernel(picture.astype(float), corr2d(picture.astype(float), np.ones((3, 3))), 3)
+    assert "centroid  +0 rows, +0 columns from the middle" in str(fit.identify())

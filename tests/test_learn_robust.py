@@ -219,3 +219,26 @@ def test_estimator_in_scikit_learn():
     search.fit(stack, wanted)
     assert search.best_params_ == {"size": 3}
     assert clone(search.best_estimator_).get_params() == search.best_estimator_.get_params()
+
+
+def test_the_regressor_weighs_lists_of_images_of_any_size():
+    images = [IMAGE, IMAGE[:20]]
+    targets = [corr2d(image, np.ones((3, 3))) for image in images]
+    wrong = [targets[0], targets[1] + 1.0]
+    regressor = KernelRegressor(3, bias=False).fit(images, wrong, sample_weight=[1, 0])
+    np.testing.assert_allclose(regressor.coef_, np.ones((3, 3)), atol=1e-9)
+    assert regressor.score(images, wrong, sample_weight=[1, 0]) == pytest.approx(1)
+    assert regressor.score(images, wrong) < 1 - 1e-6
+    with pytest.raises(
+        ValueError, match="learn.fit: sample_weight must be as many as there are images, 2, got 3"
+    ):
+        regressor.fit(images, wrong, sample_weight=[1, 0, 2])
+    with pytest.raises(ValueError, match="learn.score: y must be of the shapes of the predictions"):
+        regressor.score(images, [targets[0], targets[1][1:]])
+
+
+def test_the_score_of_a_constant_is_scikit_learns():
+    regressor = KernelRegressor(3, bias=False).fit(IMAGE, corr2d(IMAGE, np.ones((3, 3))))
+    shape = regressor.predict(IMAGE).shape
+    assert regressor.score(IMAGE, np.ones(shape)) == 0
+    assert regressor.fit(np.zeros((9, 9)), np.zeros((7, 7))).score(np.zeros((9, 9)), np.zeros((7, 7))) == 1

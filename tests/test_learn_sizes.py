@@ -7,7 +7,7 @@ import pytest
 
 from corr2d.errors import Refused
 from corr2d.learn.quadratic import Quadratic
-from corr2d.learn.sizes import BLOCK, _careful_triangle, choose_size, restricted, support
+from corr2d.learn.sizes import BLOCK, _careful_triangle, choose_size, support
 
 
 def squared(design, targets):
@@ -193,17 +193,6 @@ def test_the_careful_triangle_is_cholesky_without_the_taps_that_others_explain(s
     kept, lower = _careful_triangle(design.T @ design)
     assert (np.setdiff1d(np.arange(size), kept) == copies).all()
     np.testing.assert_allclose(lower @ lower.T, design[:, kept].T @ design[:, kept], atol=1e-12)
-
-
-def test_a_restricted_error_is_that_of_a_kernel_within_zeros():
-    shape = (2, 5, 5)
-    design, targets = made(shape, np.ones(shape), outputs=2)
-    quadratic = squared(design, targets)
-    taps = support(shape, (2, 3))
-    kernel = np.random.default_rng(0).normal(size=(12, 2))
-    whole = np.zeros((50, 2))
-    whole[taps] = kernel
-    np.testing.assert_allclose(restricted(quadratic, taps).error(kernel), quadratic.error(whole), rtol=1e-12)
 
 
 def test_the_table():

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from corr2d.engines import Run
 
 # Work that each thread must have to be worth waking; a call takes two threads from twice this on. Calls that
-# follow each other find the workers awake, and two threads were found 1.2 times faster than one from a quarter
-# of this on (bench/threads_worth.py); calls far apart, or on a busy machine, lose up to 15 microseconds by it.
+# follow each other find the workers awake: two threads were then 1.2 times faster than one from a quarter of
+# this on (bench/threads_worth.py). Calls far apart, or on a busy machine, lose up to 15 microseconds by it.
 SECONDS_PER_THREAD = 2.5e-5
 
 

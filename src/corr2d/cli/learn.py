@@ -161,7 +161,7 @@ def read_learner(
 
 
 def _size(option: str, text: str) -> tuple[int, int]:
-    sides = read_pair(option, text.replace("x", ","))
+    sides = read_pair(option, text.replace("x", ",") if text[:1].isdigit() else text)
     height, width = (sides, sides) if isinstance(sides, int) else sides
     if height < 1 or width < 1:
         refuse(option, "at least 1 pixel, or HEIGHT,WIDTH", repr(text))

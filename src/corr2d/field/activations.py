@@ -17,10 +17,10 @@ from torch.utils import _pytree as pytree
 
 from corr2d.errors import Refused, describe, refuse
 from corr2d.field.capture import capture
+from corr2d.field.computing import compute
 from corr2d.field.faults import first_line
 from corr2d.field.graph import Graph
 from corr2d.field.names import refuse_name
-from corr2d.field.computing import compute
 
 _PLACE = re.compile(r"(?P<part>.*?)(_(?P<call>[1-9]\d*))?(\[(?P<output>[1-9]\d*)\])?")
 #: A part by name, which of its calls, which of the tensors that one gives.
@@ -36,6 +36,9 @@ class Activations:
     def __init__(self, model: torch.nn.Module, layers: Sequence[str]) -> None:
         self.model, self.layers = model, tuple(dict.fromkeys(layers))
         self._parts = dict(model.named_modules())
+        for name in self.layers:
+            if not isinstance(name, str):
+                refuse_name(name, self._parts)
         self._graphs: dict[tuple[int, ...], Graph] = {}
 
     def __call__(self, images: torch.Tensor) -> dict[str, torch.Tensor]:

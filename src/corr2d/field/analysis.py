@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from corr2d.field.seen import Seen, see
 from corr2d.field.graph import Graph, Operation, Value
 from corr2d.field.lines import Places
 from corr2d.field.propagation import STATUSES, Note, reaches, reading_of, reads
 from corr2d.field.rules import EXACT, WHOLE, Reading
+from corr2d.field.seen import Seen, see
 
 Mask = npt.NDArray[np.bool_]
 #: Operators after which an axis may be another one of the same length.

@@ -9,9 +9,9 @@ from corr2d.errors import describe, door, refuse, suggestion
 from corr2d.field.analysis import Analysis
 from corr2d.field.capture import capture
 from corr2d.field.graph import Graph
+from corr2d.field.image_axes import batch_of, space_of
 from corr2d.field.names import several
 from corr2d.field.propagation import GLOBAL_OPS
-from corr2d.field.image_axes import batch_of, space_of
 from corr2d.field.table import ReceptiveFields, value_of
 
 

@@ -144,7 +144,7 @@ class LayerField(Printed):
 
     @property
     def left_out(self) -> Note | None:
-        """With ``global_ops="exclude"`` the first global operation on the way, whose reading is not counted."""
+        """With ``global_ops="exclude"`` the first global operation on the way, which is not counted."""
         return self._analysis.left_out(self.value)
 
     @property
@@ -322,7 +322,9 @@ class LayerField(Printed):
         return importlib.import_module("corr2d.plots").grid([panel])
 
     def __str__(self) -> str:
-        rows: list[tuple[str, object]] = [("status", self.status if self.responsible is None else self._why())]
+        rows: list[tuple[str, object]] = [
+            ("status", self.status if self.responsible is None else self._why())
+        ]
         for name in ("size", "stride", "start"):
             numbers = getattr(self, name)
             shown = "not known" if numbers is None else " x ".join(str(one) for one in numbers)

@@ -70,7 +70,8 @@ class FeatureMap:
 class FeatureMaps(Printed, Mapping[str, FeatureMap]):
     """Feature maps by layer, in the order in which the layers ran; `image` is what they were made of.
 
-    ``print`` gives a table, `plot` a picture. Where a map lies on the image is computed when the first one is taken out.
+    ``print`` gives a table, `plot` a picture. Where a map lies on the image is computed when the first one
+    is taken out.
     """
 
     def __init__(self, values: Mapping[str, Array], image: Array, model: torch.nn.Module, mode: str) -> None:
@@ -120,7 +121,8 @@ class FeatureMaps(Printed, Mapping[str, FeatureMap]):
         return importlib.import_module("corr2d.plots.fields").feature_maps(self, layers, channels)
 
     def __repr__(self) -> str:
-        return f"<FeatureMaps of {len(self)} layers for an image of {self.image.shape[1]} x {self.image.shape[2]}>"
+        _, height, width = self.image.shape
+        return f"<FeatureMaps of {len(self)} layers for an image of {height} x {width}>"
 
     def __str__(self) -> str:
         wide = max(5, *(len(layer) for layer in self._values)) if self._values else 5

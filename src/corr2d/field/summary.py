@@ -11,9 +11,9 @@ from fractions import Fraction
 import numpy as np
 
 from corr2d.field.analysis import Analysis, Mask
-from corr2d.field.seen import Seen
 from corr2d.field.graph import Value
 from corr2d.field.laws import Law, Taps, unite
+from corr2d.field.seen import Seen
 
 #: Up to so many products of a union their common pixels are counted by inclusion and exclusion, 2^n terms.
 FEW_TERMS = 8

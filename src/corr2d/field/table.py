@@ -13,10 +13,10 @@ from typing import Any
 from corr2d.errors import door, refuse
 from corr2d.field.analysis import Analysis
 from corr2d.field.graph import Graph, Value
+from corr2d.field.image_axes import batch_of, space_of
 from corr2d.field.layer import LayerField
 from corr2d.field.names import refuse_name, several
 from corr2d.field.propagation import Note
-from corr2d.field.image_axes import batch_of, space_of
 from corr2d.field.rules import WHOLE
 from corr2d.field.tiling import TileOverlap, checked, find_overlap
 from corr2d.field.verification import Verification, verify

@@ -60,7 +60,9 @@ class TileOverlap(Printed):
     def __str__(self) -> str:
         rows = (("overlap", self.overlap), ("alignment", self.alignment), ("stride", self.stride))
         lines = [f"  {name:11}{' x '.join(map(str, numbers))}" for name, numbers in rows]
-        sure = f"not checked: {self.unchecked}" if self.unchecked else "checked: tiles give what the whole gives"
+        sure = (
+            f"not checked: {self.unchecked}" if self.unchecked else "checked: tiles give what the whole gives"
+        )
         heading = f"tiles for {repr(self.layer) if self.layer else 'the output'}, in pixels"
         return "\n".join([heading, *lines, f"  {sure}"])
 

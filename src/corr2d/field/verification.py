@@ -12,11 +12,11 @@ import torch
 from corr2d.errors import Refused
 from corr2d.field.analysis import Analysis, spatial
 from corr2d.field.capture import capture
+from corr2d.field.computing import compute
 from corr2d.field.graph import Graph
 from corr2d.field.layer import LayerField
 from corr2d.field.propagation import reads
 from corr2d.printed import Printed
-from corr2d.field.computing import compute
 
 Position = tuple[int, ...]
 

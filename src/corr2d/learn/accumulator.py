@@ -10,7 +10,8 @@ from corr2d.learn.fitting import fit
 from corr2d.learn.gram import moments_of, shifts_of
 from corr2d.learn.learning import result_of
 from corr2d.learn.moments import Moments
-from corr2d.learn.pairs import read_problem, read_size, without_gradients
+from corr2d.learn.pairs import read_problem, read_size, resolve, without_gradients
+from corr2d.learn.report import counted
 from corr2d.learn.settings import read_settings
 from corr2d.learn.tiles import total_of
 from corr2d.learn.views import Geometry, Problem, Views
@@ -66,8 +67,12 @@ class KernelAccumulator:
         channel_axis: int | None = None,
         tiles: bool = False,
     ) -> None:
+        if isinstance(size, str):
+            refuse("size", "an int or a (kh, kw) pair of ints", repr(size), "learn_kernel can choose one.")
         self.size = read_size(size)
         self.options = Geometry(padding, border, fill, stride, dilation, anchor, groups, channel_axis)
+        # Refused here already, on an image that is large enough for any kernel.
+        resolve((2**31, 2**31), self.size, self.options)
         self._parts: list[Moments] | None = [] if tiles else None
         self._total: Moments | None = None
         self._kind: Problem | None = None
@@ -114,9 +119,11 @@ class KernelAccumulator:
         """
         if not isinstance(other, KernelAccumulator):
             refuse("other", "a KernelAccumulator", type(other).__name__, kind=TypeError)
-        if (self.size, self.options) != (other.size, other.options):
-            got = f"size {other.size}, {dict(other.options._asdict())}"
-            refuse("other", f"of one window: size {self.size}, {dict(self.options._asdict())}", got)
+        if self._window() != other._window():
+            mine, theirs = ({"size": one.size, **one.options._asdict()} for one in (self, other))
+            unlike = [name for name in mine if mine[name] != theirs[name]]
+            rule, got = (", ".join(f"{name}={one[name]!r}" for name in unlike) for one in (mine, theirs))
+            refuse("other", f"of the same window, with {rule}", got)
         if other._total is None or other._kind is None:
             return self
         self._check_kind("other", other._kind)
@@ -131,6 +138,14 @@ class KernelAccumulator:
         if not isinstance(other, KernelAccumulator):
             return NotImplemented
         return self.copy().merge(other)
+
+    def __repr__(self) -> str:
+        return f"KernelAccumulator(size={self.size}: {counted(self.count, 'window')} so far)"
+
+    def _window(self) -> tuple[Any, ...]:
+        """The options by what they mean: a stride of 1 and one of (1, 1) are one window."""
+        rows, columns = resolve((2**31, 2**31), self.size, self.options)
+        return (rows, columns, self.options.fill, self.options.groups, self.options.channel_axis)
 
     def copy(self) -> KernelAccumulator:
         """Return an accumulator that goes on from here on its own."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from corr2d.errors import suggestion
+from corr2d.errors import door, refuse, suggestion
 from corr2d.learn.call import learn_kernel
 
 BaseEstimator: Any
@@ -103,14 +103,10 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.constraint = constraint
         self.errors = errors
 
+    @door
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> KernelRegressor:
         """Learn the kernel from images X and targets y; `sample_weight` weighs images or single windows."""
-        weights = sample_weight
-        if sample_weight is not None and np.ndim(sample_weight) == 1:
-            shape = np.shape(y)
-            weights = np.broadcast_to(
-                np.asarray(sample_weight, np.float64)[:, np.newaxis, np.newaxis], (shape[0], *shape[-2:])
-            )
+        weights = None if sample_weight is None else _of_windows(sample_weight, y)
         options = self.get_params(deep=False)
         self.fit_ = learn_kernel(X, y, options.pop("size"), weights=weights, **options)
         self.coef_, self.intercept_ = self.fit_.kernel, self.fit_.bias
@@ -122,39 +118,59 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Filter images with the learnt kernel."""
         if not hasattr(self, "fit_"):
             raise NotFittedError("This KernelRegressor instance is not fitted yet. Call fit first.")
-        if isinstance(X, list) and all(np.ndim(image) >= 2 for image in X):
-            return [self.fit_.predict(image) for image in X]
-        return self.fit_.predict(X)
+        return [self.fit_.predict(image) for image in X] if _is_list(X) else self.fit_.predict(X)
 
+    @door
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Give the share of the targets' variance that is explained, over all pixels."""
-        predicted, wanted = self.predict(X), y
-        if not isinstance(predicted, list):
-            predicted, wanted = [predicted], [y]
+        predicted, wanted = ((each if _is_list(each) else [each]) for each in (self.predict(X), y))
+        had, has = ([np.shape(plane) for plane in planes] for planes in (predicted, wanted))
+        if had != has:
+            refuse("y", f"of the shapes of the predictions, {had[:3]}", f"{has[:3]}")
         given, found = (np.concatenate([_flat(plane) for plane in planes]) for planes in (wanted, predicted))
         scale = np.ones(given.shape)
         if sample_weight is not None:
-            scale = np.concatenate(
-                [
-                    _flat(np.broadcast_to(_aligned(weight, target), np.shape(target)))
-                    for weight, target in zip(
-                        sample_weight if len(wanted) > 1 else [sample_weight], wanted, strict=True
-                    )
-                ]
-            )
+            weights = _of_windows(sample_weight, y)
+            pairs = zip(weights if _is_list(y) else [weights], has, strict=True)
+            scale = np.concatenate([_of_pixels(weight, shape) for weight, shape in pairs])
         mean = float((scale * given).sum() / scale.sum())
-        return float(1 - (scale * (given - found) ** 2).sum() / (scale * (given - mean) ** 2).sum())
+        left, spread = (float((scale * (given - guess) ** 2).sum()) for guess in (found, mean))
+        # As scikit-learn has it: a constant is explained entirely or not at all.
+        return 1 - left / spread if spread else float(not left)
+
+
+def _is_list(images: Any) -> bool:
+    """Whether these are several images and not one array of them."""
+    return isinstance(images, (list, tuple)) and all(np.ndim(image) >= 2 for image in images)
+
+
+def _of_windows(sample_weight: Any, targets: Any) -> Any:
+    """Give every window the weight of its image, where there is one for each image."""
+    several = _is_list(targets)
+    if not several and np.ndim(sample_weight) != 1:
+        return sample_weight
+    shape = np.shape(targets[0] if several else targets)
+    count = len(targets) if several else shape[0] if len(shape) == 4 else 1
+    if np.ndim(sample_weight) == 0 or len(sample_weight) != count:
+        got = "one number" if np.ndim(sample_weight) == 0 else str(len(sample_weight))
+        refuse("sample_weight", f"as many as there are images, {count}", got)
+    if several:
+        pairs = zip(sample_weight, map(np.shape, targets), strict=True)
+        return [_map(one, shape) if np.ndim(one) == 0 else one for one, shape in pairs]
+    weights = np.asarray(sample_weight, np.float64)[:, np.newaxis, np.newaxis]
+    return np.broadcast_to(weights, (count, *shape[-2:]))
+
+
+def _map(weight: Any, shape: tuple[int, ...]) -> Any:
+    """One weight for all windows of a target, whatever its channels."""
+    return np.full((*shape[:-3], *shape[-2:]) if len(shape) == 4 else shape[-2:], float(weight))
+
+
+def _of_pixels(weight: Any, shape: tuple[int, ...]) -> Any:
+    """Give every value of a target of this shape the weight of its window, in one line."""
+    windows = np.asarray(weight, np.float64).reshape(-1, 1, *shape[-2:])
+    return np.broadcast_to(windows, (1,) * (4 - len(shape)) + shape).ravel()
 
 
 def _flat(values: Any) -> Any:
     return np.asarray(values, np.float64).ravel()
-
-
-def _aligned(weight: Any, target: Any) -> Any:
-    """Let one weight for each image stand for all of its pixels."""
-    weights = np.asarray(weight, np.float64)
-    return (
-        weights.reshape(weights.shape + (1,) * (np.ndim(target) - weights.ndim))
-        if weights.ndim < 2
-        else weights
-    )

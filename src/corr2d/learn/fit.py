@@ -192,12 +192,20 @@ class KernelFit:
         -------
         value, error : float
             The error is infinite where the images do not determine the sum.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the weights are not numbers or not as many, or there is no such output.
         """
         factors = as_numbers("weights", weights)[0].astype(np.float64).ravel()
-        taps = self._rows()[output]
+        rows = self._rows()
+        if isinstance(output, bool) or not hasattr(output, "__index__") or not 0 <= output < len(rows):
+            refuse("output", f"an output channel, from 0 to {len(rows) - 1}", describe(output))
+        taps = rows[output]
         if factors.shape != taps.shape:
             refuse("weights", f"{taps.size} numbers, one for each tap", describe(weights))
-        group = self.identifiability[output * len(self.identifiability) // len(self._rows())]
+        group = self.identifiability[output * len(self.identifiability) // len(rows)]
         if not group.determines(factors):
             return float(factors @ taps), math.inf
         variance = float(factors @ self.uncertainty.covariance(output) @ factors)

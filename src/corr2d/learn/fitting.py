@@ -187,7 +187,7 @@ def _penalised(
         every = tuple((np.eye(kernel.shape[1]),) * kernel.shape[2] for _ in found)
         kernel = _corrected(moments, whole, kernel, every, penalty, views, bool(settings.bias))
     bias, squares = _settled(moments, quadratics, kernel, settings, views)
-    chosen = "" if isinstance(settings.ridge, (int, float)) else " chosen by generalised cross-validation"
+    chosen = " chosen by generalised cross-validation" if isinstance(settings.ridge, str) else ""
     return Fitted(
         kernel,
         bias,
@@ -264,6 +264,8 @@ def _read_init(init: Any, groups: int, taps: int, outputs: int, bias: bool) -> A
     if values.size != groups * taps * outputs:
         rule = f"as many numbers as the kernel has taps, {groups * taps * outputs}"
         refuse("init", rule, f"shape {values.shape}", "Give it the kernel's shape.")
+    if not np.isfinite(values).all():
+        refuse("init", "finite", f"NaN or infinity in {int((~np.isfinite(values)).sum())} of its taps")
     kernel = values.reshape(groups, outputs, taps).swapaxes(1, 2)
     start = np.zeros((groups, taps + bias, outputs))
     start[:, :taps] = kernel

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 # rounding of eigenvectors, far below the 1 / taps that a shared ambiguity leaves.
 SLACK = 1e-7
 ONE_WAY = "the images change from {} only; one that changes from {} too would tell the rest"
-NOISE_IMAGE = "random zeros and ones: numpy.random.default_rng(0).integers(0, 2, (64, 64))"
+# Without a space, so that no line break falls into the code.
+NOISE_IMAGE = "random zeros and ones: numpy.random.default_rng(0).integers(2,size=(64,64))"
 
 
 @dataclass(frozen=True)
@@ -161,15 +162,15 @@ def _told(found: Identifiability, shape: tuple[int, int, int]) -> list[str]:
         sentence = f"{determined} of {taps} taps {verb} determined: {rank}"
         return [sentence + (f"; of the others {whole[0]}" if whole else "")]
     known = f"; {whole[0]} among them" if whole else ""
-    return [f"no tap is determined, only {found.rank} combinations of taps: {rank}{known}"]
+    many = "one combination" if found.rank == 1 else f"{found.rank} combinations"
+    return [f"no tap is determined, only {many} of taps: {rank}{known}"]
 
 
 def _advice(found: Identifiability, shape: tuple[int, int, int], count: float, bias: bool) -> str:
     """Say what input would tell more."""
     if count < found.free + bias:
-        return (
-            f"{count:g} windows are too few for {found.free + bias} unknowns: use larger images or more pairs"
-        )
+        unknowns = f"{found.free + bias} unknowns: use larger images or more pairs"
+        return f"{count:g} window{' is' if count == 1 else 's are'} too few for {unknowns}"
     if found.rank == 0:
         flat = "the images are constant" if bias else "the images are zero"
         return f"{flat}; an image of many details would tell, such as {NOISE_IMAGE}"

@@ -11,6 +11,7 @@ from corr2d.learn.fit import KernelFit
 from corr2d.learn.fitting import Fitted, fit
 from corr2d.learn.gram import moments_of, shifts_of
 from corr2d.learn.moments import Moments
+from corr2d.learn.report import counted
 from corr2d.learn.residuals import four_dimensional
 from corr2d.learn.settings import Settings
 from corr2d.learn.spread import identifiabilities, uncertainty
@@ -28,14 +29,15 @@ WORTH_A_WARNING = 1e12
 
 def learn(problem: Problem, settings: Settings, given: tuple[Any, Any], **more: Any) -> KernelFit:
     """Learn from pixels; `given` are the caller's own arrays, `more` goes into the result as it is."""
-    settings.constraint_on(problem.kernel_shape)  # refused before any work
+    # Refused before any work.
+    settings.constraint_on(problem.kernel_shape)
+    if not any(pair.weights is None or pair.weights.any() for pair in problem.pairs):
+        refuse("mask and weights", "such that some window counts", "none that does")
     views = Views(problem, *shifts_of(problem, bool(settings.bias)))
     parts = None
     if settings.errors == "tiles":
         parts = tile_moments(views)
     moments = total_of(parts) if parts else sum_up(views, settings)
-    if not moments.samples:
-        refuse("mask and weights", "such that some window counts", "none that does")
     if settings.loss != "squared":
         from corr2d.learn.robust import fit_robust
 
@@ -147,11 +149,13 @@ def _words(constraint: Any) -> str:
 
 def _warnings(moments: Moments, fitted: Fitted, condition: float) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
-    if condition > WORTH_A_WARNING:
+    # Infinite where nothing is determined at all, which is told otherwise.
+    if WORTH_A_WARNING < condition < np.inf:
         notes += (
             f"the images hardly tell some taps apart (condition {condition:.1e}): small changes of the "
             "pixels change the kernel much. A ridge, a constraint or more varied images would settle it",
         )
     if moments.samples <= fitted.spent:
-        notes += (f"{moments.samples} windows for {fitted.spent:g} unknowns leave none to tell the noise by",)
+        windows, unknowns = counted(moments.samples, "window"), counted(fitted.spent, "unknown")
+        notes += (f"{windows} for {unknowns}: none is left to tell the noise by",)
     return notes

@@ -24,6 +24,10 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
     Array = npt.NDArray[Any]
 
 FINITE = "finite"
+# Images of so few columns are rather photographs whose channels come last.
+MOST_COLOURS = 4
+# Of values, so that float64 holds squares of them to all digits, and sums of as many as memory holds.
+SMALLEST, LARGEST = 1e-140, 1e140
 
 
 def read_size(size: Any) -> tuple[int, int]:
@@ -41,7 +45,7 @@ def read_problem(
     image_list = list(images) if several else [images]
     target_list = list(targets) if several and _is_list(targets) else [targets]
     if not image_list:
-        refuse("images", "an array or at least one", "an empty list")
+        refuse("images", "an array, or a list of at least one", "an empty list")
     if len(target_list) != len(image_list):
         got = f"{len(image_list)} images with {len(target_list)} targets"
         refuse("targets", "as many as images", got, "Give two lists of one length, in one order.")
@@ -119,6 +123,8 @@ def _read_pair(
 ) -> tuple[_Kind, Pair]:
     tensor = is_tensor(image)
     pixels, values = _read_array("images" + name, image), _read_array("targets" + name, target)
+    _check_magnitude("images" + name, pixels)
+    _check_magnitude("targets" + name, values)
     if pixels.ndim != values.ndim:
         refuse(
             f"targets{name}",
@@ -149,14 +155,26 @@ def _read_array(argument: str, value: Any) -> Array:
     return array
 
 
+def _check_magnitude(argument: str, array: Array) -> None:
+    """Refuse values whose squares float64 cannot hold: sums of them would be infinite, or vanish."""
+    if array.dtype.kind != "f" or array.dtype.itemsize < 8 or not array.size:
+        return
+    largest = float(max(np.max(array), -np.min(array)))
+    if not np.isfinite(largest):
+        largest = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+    if largest and not SMALLEST <= largest <= LARGEST:
+        rule = f"0 throughout, or of a largest magnitude between {SMALLEST:g} and {LARGEST:g}"
+        refuse(argument, rule, f"{largest:.3g}", "Multiply images and targets by a power of ten first.")
+
+
 def _stack(argument: str, array: Array, channel_axis: Any) -> tuple[Array, bool]:
     """View an array as (N, channels, H, W)."""
     if not 2 <= array.ndim <= 4:
         rule = "of shape (H, W), (C, H, W) or (N, C, H, W)"
         refuse(argument, rule, f"shape {array.shape}", "For more images give a list of them.")
+    axis = channels_last_but_two(array.shape, channel_axis)[1]
     if array.ndim == 2:
         return array[np.newaxis, np.newaxis], True
-    axis = channels_last_but_two(array.shape, channel_axis)[1]
     moved = array if axis is None else np.moveaxis(array, axis, -3)
     return (moved if array.ndim == 4 else moved[np.newaxis]), False
 
@@ -202,6 +220,8 @@ def _window(
         return rows, columns
     fitting = _fitting_padding(shape, given, size, options)
     remedy = f"padding={fitting!r} would fit." if fitting else "Crop the two to match."
+    if not fitting and options.channel_axis is None and shape[1] == given[1] <= MOST_COLOURS:
+        remedy = "Pass channel_axis=-1 for photographs stored (H, W, C)."
     return refuse(
         f"targets{name}",
         f"of {rows.result} x {columns.result} pixels for images{name} of {shape[0]} x {shape[1]}, "
@@ -242,7 +262,7 @@ def _read_weights(pair: Pair, mask: Any, weights: Any) -> Array | None:
     elif mask is not None:
         allowed = _read_map("mask", pair.name, mask, shape)
         if allowed.dtype != bool:
-            refuse(f"mask{pair.name}", "boolean", describe(allowed), "True marks what counts.", TypeError)
+            refuse(f"mask{pair.name}", "boolean", describe(mask), "True marks what counts.", TypeError)
         combined = allowed.astype(np.float64) if combined is None else combined * allowed
     for argument, array in (("images", pair.image), ("targets", pair.target)):
         if not _all_finite(array):

@@ -32,15 +32,20 @@ def report(fit: KernelFit) -> str:
     lines += [f"  {line}" for line in _taps(fit)]
     lines += [""]
     for name, text in _facts(fit):
-        lines += textwrap.wrap(
-            text,
-            WIDTH,
-            initial_indent=f"  {name:<12}",
-            subsequent_indent=" " * 14,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        lines += entry(name, text, 12)
     return "\n".join(lines)
+
+
+def entry(name: str, text: str, column: int) -> list[str]:
+    """Write a name and its text, which goes on below itself where it is too long for a line."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=f"  {name:<{column}}",
+        subsequent_indent=" " * (2 + column),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _headline(fit: KernelFit) -> str:
@@ -51,7 +56,12 @@ def _headline(fit: KernelFit) -> str:
         size += f", {kernel.shape[1] * groups} to {kernel.shape[0]} channels"
         size += f" in {groups} groups" if groups > 1 else ""
     pairs = {0: "", 1: " of 1 pair"}.get(len(fit.pairs), f" of {len(fit.pairs)} pairs")
-    return f"Kernel of {size}, learnt from {fit.count:,.10g} windows{pairs}"
+    return f"Kernel of {size}, learnt from {counted(fit.count, 'window')}{pairs}"
+
+
+def counted(number: float, what: str) -> str:
+    """Write a number with what it counts: ``1 tap``, ``1,824 windows``."""
+    return f"{number:,.10g} {what}{'' if number == 1 else 's'}"
 
 
 def _window(fit: KernelFit) -> list[str]:
@@ -207,11 +217,12 @@ def _solution(fit: KernelFit) -> str:
 
 def _determined(fit: KernelFit) -> str:
     free = sum(group.free for group in fit.identifiability)
+    if not free:
+        return "the constraint leaves nothing to be learnt: rank 0 of 0"
     if fit.rank == free:
-        what = (
-            "taps" if free == sum(group.undetermined.size for group in fit.identifiability) else "directions"
-        )
-        return f"all {free} {what}: rank {fit.rank} of {free}"
+        taps = sum(group.undetermined.size for group in fit.identifiability)
+        every = "all " if free > 1 else "the "
+        return f"{every}{counted(free, 'tap' if free == taps else 'direction')}: rank {fit.rank} of {free}"
     several = len(fit.identifiability) > 1
     told = [
         (f"group {place}: " if several else "") + "; ".join(group.sentences)

@@ -106,13 +106,6 @@ def support(kernel_shape: tuple[int, int, int], size: tuple[int, int]) -> Array:
     return taps[:, top : top + size[0], left : left + size[1]].ravel()
 
 
-def restricted(quadratic: Quadratic, taps: Array) -> Quadratic:
-    """Give the squared error of kernels that are zero at all other taps."""
-    return Quadratic(
-        quadratic.gram[np.ix_(taps, taps)], quadratic.right[taps], quadratic.squares, quadratic.count
-    )
-
-
 def choose_size(
     total: Quadratic,
     tiles: Sequence[Quadratic],

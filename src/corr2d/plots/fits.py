@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corr2d.arrays import as_numbers
 from corr2d.errors import describe, door, refuse
 from corr2d.plots.drawing import ACCENT, INK, QUIET, grid
 from corr2d.plots.panels import Array, Panel, kernel, same_extent, signed
@@ -43,8 +44,8 @@ def fit(learnt: KernelFit, truth: Any = None) -> Figure:
 
     Raises
     ------
-    ValueError
-        If `truth` has another shape than the kernel.
+    TypeError, ValueError
+        If `truth` is not of numbers, or has another shape than the kernel.
 
     Examples
     --------
@@ -55,7 +56,7 @@ def fit(learnt: KernelFit, truth: Any = None) -> Figure:
     >>> [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()]
     ['taps, row by row']
     """
-    expected = None if truth is None else np.asarray(truth, np.float64)
+    expected = None if truth is None else as_numbers("truth", truth)[0].astype(np.float64)
     if expected is not None and expected.shape != tuple(learnt.kernel.shape):
         refuse("truth", f"of the kernel's shape, {tuple(learnt.kernel.shape)}", describe(truth))
     panels = _panels(learnt, expected)
@@ -146,16 +147,7 @@ def _draw_taps(axes: Axes, learnt: KernelFit, truth: Array | None) -> None:
     size = 4.5 if taps.size <= 49 else 2.5
     axes.axhline(0, color=QUIET, linewidth=0.6)
     if truth is not None:
-        axes.plot(
-            place,
-            _first(truth).ravel(),
-            linestyle="",
-            marker="_",
-            markersize=13 if taps.size <= 25 else 7 if taps.size <= 81 else 4,
-            markeredgewidth=2.0,
-            color=TRUTH,
-            label="true",
-        )
+        _mark_truth(axes, _first(truth).ravel())
     if sure.any():
         axes.errorbar(
             place[sure],
@@ -183,6 +175,20 @@ def _draw_taps(axes: Axes, learnt: KernelFit, truth: Array | None) -> None:
     axes.set(xlabel="taps, row by row", ylabel="value", xlim=(-0.7, taps.size - 0.3))
     axes.grid(axis="x", color=QUIET, linewidth=0.4, alpha=0.35)
     axes.legend(frameon=False, labelcolor=INK, fontsize=9)
+
+
+def _mark_truth(axes: Axes, taps: Array) -> None:
+    """True taps as dashes, shorter where there are many."""
+    axes.plot(
+        np.arange(taps.size),
+        taps,
+        linestyle="",
+        marker="_",
+        markersize=13 if taps.size <= 25 else 7 if taps.size <= 81 else 4,
+        markeredgewidth=2.0,
+        color=TRUTH,
+        label="true",
+    )
 
 
 def _draw_sizes(axes: Axes, path: SizePath) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import operator
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
@@ -26,17 +29,36 @@ torch.library.register_fake("corr2d::layer", lambda value, name: value.view_as(v
 def export(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> Graph:
     """Export `module` and give the graph of it."""
     hooks = [part.register_forward_hook(_marking(name)) for name, part in named_parts(module).items()]
-    # What fails here is told by what runs the model next; torch would print a page of its own as well.
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    level = logger.level
     try:
-        logger.setLevel(logging.CRITICAL)
-        exported = torch.export.export(module, tuple(inputs), strict=False)
+        with _quiet():
+            exported = torch.export.export(module, tuple(inputs), strict=False)
     finally:
-        logger.setLevel(level)
         for hook in hooks:
             hook.remove()
     return _Reader(exported, Record("export", parents_in(module))).graph()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back the pages that torch prints where it fails: what runs the model next tells of it.
+
+    What the model itself writes to stderr comes out afterwards, or when it is run again.
+    """
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    written = io.StringIO()
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with redirect_stderr(written):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+    sys.stderr.write(written.getvalue())
+
+
+_TALKATIVE = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 
 
 def _marking(name: str) -> Any:

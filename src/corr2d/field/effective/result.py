@@ -228,8 +228,9 @@ class EffectiveField(Printed):
 
     def __str__(self) -> str:
         fit = self.gaussian()
+        of = repr(self.layer) if self.layer else "the model"
         lines = [
-            f"effective field of {repr(self.layer) if self.layer else 'the model'} at {self.unit}, {self.definition}, "
+            f"effective field of {of} at {self.unit}, {self.definition}, "
             f"{self.images} image{'s' if self.images != 1 else ''}",
             f"  size      {self.size():.1f} pixels{self._beside_theory()}",
             f"  gaussian  sigma {fit.sigma[0]:.2f} x {fit.sigma[1]:.2f}, R² {fit.r_squared:.3f}",

@@ -44,7 +44,7 @@ def computed(argument: Any) -> bool:
 
 
 def kept_of(operation: Operation, factors: Sequence[Value]) -> list[torch.Tensor | None]:
-    """Give where each factor may differ from zero, None for everywhere: by itself or by `field/masking.py`."""
+    """Give where each factor may differ from zero, None for everywhere: by itself or by `masking.py`."""
     given = operation.arguments.get("kept", [None] * len(factors))
     found: list[torch.Tensor | None] = []
     for factor, known in zip(factors, given, strict=True):

@@ -132,4 +132,5 @@ def _agree(parts: dict[str, Any]) -> None:
         told.add("rank of 2 or more")
     for (one, other), reason in CLASHES.items():
         if {one, other} <= told:
-            refuse("constraint", f"of parts that can hold together, not '{one}' with '{other}'", reason)
+            remedy = reason[0].upper() + reason[1:] + "."
+            refuse("constraint", "of parts that can hold together", f"'{one}' with '{other}'", remedy)

@@ -19,6 +19,7 @@ from corr2d.learn.identify.rationals import Rational, proportional, snap
 from corr2d.learn.identify.rim import Border, find_border, inside
 from corr2d.learn.identify.rounding import Proof, Sample, prove
 from corr2d.learn.identify.shape import Factors, factors, symmetries
+from corr2d.learn.report import entry
 from corr2d.learn.uncertainty import t_quantile
 
 if TYPE_CHECKING:
@@ -84,12 +85,14 @@ class Identity:
             ("gain", f"{self.gain:.6g} ± {self.gain_error:.2g}"),
         ]
         if self.centroid is not None:
-            rows.append(("centroid", "{:+.4g} rows, {:+.4g} columns from the middle".format(*self.centroid)))
+            # Rounded first: what is below a millionth of a tap is rounding, and there is no zero below zero.
+            down, right = (round(place, 6) + 0.0 for place in self.centroid)
+            rows.append(("centroid", f"{down:+.4g} rows, {right:+.4g} columns from the middle"))
         if self.proof is not None:
             rows.append(("proof", str(self.proof)))
         if self.border is not None:
             rows.append(("border", str(self.border)))
-        return "\n".join(f"  {name:<10}{text}" for name, text in rows if text)
+        return "\n".join(line for name, text in rows if text for line in entry(name, text, 10))
 
 
 def _written(rational: Rational) -> str:

@@ -33,7 +33,7 @@ class Factors:
     def __str__(self) -> str:
         if max(len(self.column), len(self.row)) > MOST_SHOWN:
             return f"yes, {len(self.column)} taps down and {len(self.row)} across in place of their product"
-        shown = [", ".join(f"{value + 0.0:.4g}" for value in side) for side in (self.column, self.row)]
+        shown = [", ".join(f"{value + 0.0:.3g}" for value in side) for side in (self.column, self.row)]
         below = f" / {self.denominator}" if self.denominator > 1 else ""
         return f"[{shown[0]}] down, [{shown[1]}] across{below}"
 

@@ -76,11 +76,10 @@ def feature_maps(
 
     _draw_image(place(0, 0), maps.image)
     for line, name in enumerate(names, 1):
-        described = _described(name, maps[name])
         figure.text(
             (SIDE - GAP) / WIDTH,
             1 - (line * row + TITLE + cell * ratio / 2) / height,
-            described,
+            _described(name, maps[name]),
             ha="right",
             va="center",
             size=8.5,
