@@ -578,11 +578,11 @@ def test_what_cannot_be_measured_is_refused(change, kind, message):
 def test_measures_refuse_too():
     found = effective_receptive_field(network(), noise(1), "2")
     assert isinstance(found, EffectiveField)
-    with pytest.raises(ValueError, match=r"field.interval: images must be at least two"):
+    with pytest.raises(ValueError, match=r"field.EffectiveField.interval: images must be at least two"):
         found.interval()
     with pytest.raises(ValueError, match=r"measure must be one of .* Did you mean 'size'"):
         found.interval("sizes")
-    with pytest.raises(ValueError, match=r"field.square: share must be above 0"):
+    with pytest.raises(ValueError, match=r"field.EffectiveField.square: share must be above 0"):
         found.square(0)
     with pytest.raises(ValueError, match=r"field.compare: fields must be at least one"):
         compare({})

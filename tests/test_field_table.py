@@ -208,7 +208,9 @@ def test_between_layers() -> None:
     assert (found.size, found.stride) == ((11, 11), (4, 4))
     assert found.mask(0, 0).shape == field["0"].grid
     assert found.projective(0, 0)[0, 0]
-    with pytest.raises(ValueError, match=r"field.between: layer must be one that reads '2', got '0'"):
+    with pytest.raises(
+        ValueError, match=r"field.ReceptiveFields.between: layer must be one that reads '2', got '0'"
+    ):
         field.between("2", "0")
 
 

@@ -136,7 +136,9 @@ def test_every_position_is_written_once() -> None:
 def test_layers_that_see_everything_have_no_overlap() -> None:
     field = receptive_field(nn.Sequential(nn.Conv2d(1, 2, 3), SqueezeExcite(2)), (1, 1, 9, 9))
     assert field.tile_overlap("0").overlap == (2, 2)
-    with pytest.raises(ValueError, match=r"field.tile_overlap: layer must be one whose field .* '1.avgpool'"):
+    with pytest.raises(
+        ValueError, match=r"field.ReceptiveFields.tile_overlap: layer must be one whose field .* '1.avgpool'"
+    ):
         field.tile_overlap("1")
 
 

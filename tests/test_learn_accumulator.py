@@ -115,7 +115,9 @@ def test_sums_leave_each_other_alone():
 
 def test_refusals():
     sums = KernelAccumulator(3)
-    with pytest.raises(ValueError, match=r"learn.solve: the accumulator must be given at least one window"):
+    with pytest.raises(
+        ValueError, match=r"learn.KernelAccumulator.solve: the accumulator must be given at least one window"
+    ):
         sums.solve()
     image, target = np.random.default_rng(6).normal(size=(2, 9, 9))
     sums.update(image, target[:7, :7])
@@ -145,7 +147,7 @@ def test_refusals():
 def test_options_are_refused_at_once():
     with pytest.raises(ValueError, match=r"size must be an int or a \(kh, kw\) pair of ints, got 'auto'"):
         KernelAccumulator("auto")
-    with pytest.raises(ValueError, match="padding must be .* got 'sane'"):
+    with pytest.raises(ValueError, match=r"padding must be .* got 'sane'"):
         KernelAccumulator(3, padding="sane")
 
 

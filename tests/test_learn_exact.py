@@ -295,3 +295,13 @@ def test_inputs_are_left_alone():
     learn_kernel(image[::-1], target[:, ::-1], 3, bias=True)
     assert np.array_equal(image, before[0])
     assert np.array_equal(target, before[1])
+
+
+@pytest.mark.parametrize(("images", "targets"), [(1e-69, 1e69), (1e69, 1e-69), (1e69, 1e69), (1e-69, 1e-69)])
+def test_values_of_any_size_that_is_not_refused(images, targets):
+    image = np.random.default_rng(2).normal(size=(20, 21))
+    kernel = np.array([[1.0, -2, 3], [0.5, 0.25, 4]])
+    fit = learn_kernel(images / 10 * image, targets / 100 * corr2d(image, kernel), (2, 3), bias=True)
+    np.testing.assert_allclose(fit.kernel * (images / targets) * 10, kernel, rtol=1e-11)
+    assert np.isfinite(fit.residual_std)
+    assert "all 6 taps" in str(fit)

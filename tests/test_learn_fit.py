@@ -328,7 +328,7 @@ def test_nothing_and_one_are_told_in_plain_words():
 def test_combinations_of_outputs_that_are_not_there(fit):
     for output in (1, -1, 0.5):
         with pytest.raises(
-            ValueError, match=r"learn.combination: output must be an output channel, from 0 to 0"
+            ValueError, match=r"learn.KernelFit.combination: output must be an output channel, from 0 to 0"
         ):
             fit.combination(np.ones(9), output)
 

@@ -230,10 +230,13 @@ def test_the_regressor_weighs_lists_of_images_of_any_size():
     assert regressor.score(images, wrong, sample_weight=[1, 0]) == pytest.approx(1)
     assert regressor.score(images, wrong) < 1 - 1e-6
     with pytest.raises(
-        ValueError, match="learn.fit: sample_weight must be as many as there are images, 2, got 3"
+        ValueError,
+        match=r"learn.KernelRegressor.fit: sample_weight must be as many as there are images, 2, got 3",
     ):
         regressor.fit(images, wrong, sample_weight=[1, 0, 2])
-    with pytest.raises(ValueError, match="learn.score: y must be of the shapes of the predictions"):
+    with pytest.raises(
+        ValueError, match=r"learn.KernelRegressor.score: y must be of the shapes of the predictions"
+    ):
         regressor.score(images, [targets[0], targets[1][1:]])
 
 

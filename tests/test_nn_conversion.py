@@ -172,7 +172,7 @@ NOT_IN_TORCH = {
 @pytest.mark.parametrize("case", NOT_IN_TORCH)
 def test_what_torch_lacks_is_said(case):
     make, args, options, message = NOT_IN_TORCH[case]
-    with pytest.raises(ValueError, match=rf"^nn\.to_torch: {message}"):
+    with pytest.raises(ValueError, match=rf"^nn\.Conv2D\.to_torch: {message}"):
         make(*args, **options).to_torch()
 
 
@@ -237,7 +237,9 @@ OBSTACLES = {
 def test_a_layer_that_is_more_than_its_parameters_is_left_alone(case):
     make, reason, remedy = OBSTACLES[case]
     conv = make()
-    with pytest.raises(ValueError, match=rf"^nn\.from_torch: conv must be .* {reason}.*\. .*{remedy}"):
+    with pytest.raises(
+        ValueError, match=rf"^nn\.Conv2D\.from_torch: conv must be .* {reason}.*\. .*{remedy}"
+    ):
         Conv2D.from_torch(conv)
     model, kind = nn.Sequential(conv, nn.Conv2d(4, 2, 3)), type(conv)
     report = replace_conv2d(model, everything=True)
@@ -250,7 +252,7 @@ def test_a_layer_that_is_more_than_its_parameters_is_left_alone(case):
 
 @pytest.mark.parametrize("other", [nn.Conv1d(1, 1, 3), nn.ConvTranspose2d(1, 1, 3), nn.Linear(2, 2), None, 3])
 def test_only_two_dimensional_convolutions_are_convolutions(other):
-    with pytest.raises(TypeError, match=r"^nn\.from_torch: conv must be a torch.nn.Conv2d, got "):
+    with pytest.raises(TypeError, match=r"^nn\.Conv2D\.from_torch: conv must be a torch.nn.Conv2d, got "):
         Conv2D.from_torch(other)
     if isinstance(other, nn.Module):
         assert replace_conv2d(nn.Sequential(other), everything=True) == Replacement({}, {})

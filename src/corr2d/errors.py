@@ -44,9 +44,9 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
     """Let `function` turn a broken rule into its final exception, with the function's name in front."""
     module = function.__module__.removeprefix("corr2d.")
     room = module.split(".")[0]
-    name = (
-        function.__name__ if room in ("correlation", "plan", "reference") else f"{room}.{function.__name__}"
-    )
+    # A method is named with its class; making one, and indexing it, by the class alone.
+    own = function.__qualname__.rpartition("<locals>.")[2].partition(".__")[0]
+    name = own if room in ("correlation", "plan", "reference") else f"{room}.{own}"
 
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -79,6 +79,16 @@ class LayerField(Printed):
         Of the output.
     value : Value
         The output in the captured graph.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from corr2d.field import receptive_field
+    >>> layer = receptive_field(torch.nn.Conv2d(1, 1, 3, padding=1), (1, 1, 5, 5))["conv2d"]
+    >>> layer.box(0, 0), layer.box(0, 0, clip=False), int(layer.mask(0, 0).sum())
+    ((0, 0, 2, 2), (-1, -1, 2, 2), 4)
+    >>> int(layer.projective(0, 0).sum()), round(layer.padding_share(0, 0), 3)
+    (4, 0.556)
     """
 
     def __init__(self, analysis: Analysis, name: str, value: Value, operation: str) -> None:

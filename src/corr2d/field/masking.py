@@ -24,46 +24,15 @@ MASKED = -90.0
 #: What is known of a value: float64, 0 or -inf where the element is that, NaN where it is not known.
 Facts = torch.Tensor
 
+#: They move elements, or set them, and compute nothing.
+# fmt: off
 _MOVING = {
-    *(
-        "view",
-        "reshape",
-        "_unsafe_view",
-        "unsqueeze",
-        "squeeze",
-        "flatten",
-        "unflatten",
-        "permute",
-        "transpose",
-    ),
-    *(
-        "t",
-        "mT",
-        "movedim",
-        "swapaxes",
-        "expand",
-        "expand_as",
-        "repeat",
-        "contiguous",
-        "clone",
-        "detach",
-        "alias",
-    ),
-    *(
-        "slice",
-        "select",
-        "narrow",
-        "index_select",
-        "cat",
-        "concat",
-        "stack",
-        "roll",
-        "flip",
-        "to",
-        "_to_copy",
-    ),
-    *("lift_fresh", "tril", "triu", "masked_fill", "where"),
+    "view", "reshape", "_unsafe_view", "unsqueeze", "squeeze", "flatten", "unflatten", "permute", "transpose",
+    "t", "mT", "movedim", "swapaxes", "expand", "expand_as", "repeat", "contiguous", "clone", "detach",
+    "alias", "slice", "select", "narrow", "index_select", "cat", "concat", "stack", "roll", "flip", "to",
+    "_to_copy", "lift_fresh", "tril", "triu", "masked_fill", "where",
 }
+# fmt: on
 #: They set elements to constants themselves.
 _SETTING = ("masked_fill", "where", "tril", "triu")
 _KEEPING = ("dropout", "native_dropout", "feature_dropout")

@@ -37,6 +37,17 @@ class ReceptiveFields(Mapping[str, LayerField]):
     - everywhere: whether all positions see the same, moved by the stride;
     - seen: the share of the box that is really read;
     - status: exact, or not, and because of which operation; and which global one was left out.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from corr2d.field import receptive_field
+    >>> stack = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3), torch.nn.Conv2d(1, 1, 5, stride=2))
+    >>> field = receptive_field(stack, (1, 1, 20, 20))
+    >>> field["1"].size, field.between("0", "1").size, field.tile_overlap("1").overlap
+    ((7, 7), (5, 5), (6, 6))
+    >>> bool(field.verify())
+    True
     """
 
     def __init__(

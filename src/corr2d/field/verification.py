@@ -65,10 +65,11 @@ def verify(
         kinds["another capture"] = lambda layer, at: _agrees(analysis, other, layer, at)
     except Refused as refused:
         left_out.append(f"another capture: {refused}")
-    if analysis.global_ops == "include" and _can_be_run(analysis):
-        kinds["gradients within"] = _Gradients(analysis, seed).within
+    obstacle = _obstacle(analysis)
+    if obstacle:
+        left_out.append(f"gradients within: {obstacle}")
     else:
-        left_out.append("gradients within: global operations are left out, or the input has no gradient")
+        kinds["gradients within"] = _Gradients(analysis, seed).within
     for kind, holds in kinds.items():
         outcomes = [(layer, at, holds(layer, at)) for layer, at in cases]
         compared[kind] = sum(outcome is not None for _, _, outcome in outcomes)
@@ -115,9 +116,13 @@ def _agrees(analysis: Analysis, other: Graph, layer: LayerField, at: Position) -
     return np.array_equal(layer.mask(*at), spatial(found, analysis.places))
 
 
-def _can_be_run(analysis: Analysis) -> bool:
-    graph = analysis.graph
-    return graph.inputs == (analysis.source,) and analysis.source.dtype.is_floating_point
+def _obstacle(analysis: Analysis) -> str:
+    """Say why gradients cannot be had, or do not lie within; "" if they can and must."""
+    if analysis.global_ops == "exclude":
+        return "global operations are left out of the table"
+    if analysis.graph.inputs != (analysis.source,):
+        return "the source is not the model's only input"
+    return "" if analysis.source.dtype.is_floating_point else "the input is of whole numbers"
 
 
 class _Gradients:
@@ -136,6 +141,8 @@ class _Gradients:
         seed = self._analysis.seed(layer.value, at)
         if not result.requires_grad:
             return None
+        if result.is_complex():
+            result, seed = torch.view_as_real(result), seed[..., None].expand(*seed.shape, 2)
         (gradient,) = torch.autograd.grad(result[seed].sum(), image, allow_unused=True)
         if gradient is None:
             return True

@@ -26,8 +26,9 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 FINITE = "finite"
 # Images of so few columns are rather photographs whose channels come last.
 MOST_COLOURS = 4
-# Of values, so that float64 holds squares of them to all digits, and sums of as many as memory holds.
-SMALLEST, LARGEST = 1e-140, 1e140
+# Of values, so that float64 holds their squares, those of any kernel between two of them, and sums of as many
+# as there is memory for. All of float32 lies within.
+SMALLEST, LARGEST = 1e-70, 1e70
 
 
 def read_size(size: Any) -> tuple[int, int]:

@@ -218,7 +218,7 @@ def _solution(fit: KernelFit) -> str:
 def _determined(fit: KernelFit) -> str:
     free = sum(group.free for group in fit.identifiability)
     if not free:
-        return "the constraint leaves nothing to be learnt: rank 0 of 0"
+        return "nothing was left to determine: rank 0 of 0"
     if fit.rank == free:
         taps = sum(group.undetermined.size for group in fit.identifiability)
         every = "all " if free > 1 else "the "

@@ -212,7 +212,7 @@ class EffectiveField(Printed):
         Parameters
         ----------
         title : str
-            The line above; see `corr2d.plots.fields.effective` for more.
+            The line above; by default the layer and the unit. See `corr2d.plots.fields.effective` for more.
 
         Returns
         -------
@@ -220,7 +220,9 @@ class EffectiveField(Printed):
             A new figure, bound to no window.
         """
         # Pictures stand above this room, so they are called by name only.
-        panel = importlib.import_module("corr2d.plots.fields").effective(self, title)
+        panel = importlib.import_module("corr2d.plots.fields").effective(
+            self, title or f"{self.layer} at {self.unit}"
+        )
         return importlib.import_module("corr2d.plots").grid([panel])
 
     def __repr__(self) -> str:
