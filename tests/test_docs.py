@@ -11,13 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
-sys.path.append(str(ROOT / "docs"))
-
-pytest.importorskip("matplotlib")
-
-from generate import (  # noqa: E402
+from generate import (
     compatibility,
     engine_pictures,
     engines,
@@ -31,8 +25,9 @@ from generate import (  # noqa: E402
     site,
 )
 
-from corr2d.engines import registry  # noqa: E402
+from corr2d.engines import registry
 
+ROOT = Path(__file__).parent.parent
 LIVE = {path.relative_to(ROOT).as_posix(): path for path in site.live_pages()}
 # Models that are captured, and convolutions of torch's that are slow on purpose.
 SLOW = ("docs/howto/choose-a-receptive-field.md", "docs/howto/speed-up-a-depthwise-net.md")

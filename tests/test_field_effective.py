@@ -6,12 +6,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-torch = pytest.importorskip("torch")
-
-from torch import nn  # noqa: E402
-
-from corr2d.field.effective import EffectiveField, compare, effective_receptive_field, sizes  # noqa: E402
+from corr2d.field.effective import EffectiveField, compare, effective_receptive_field, sizes
 
 torch.set_num_threads(1)
 

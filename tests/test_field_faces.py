@@ -186,4 +186,4 @@ def test_measures_refuse_what_they_cannot_say() -> None:
     with pytest.raises(ValueError, match="level must be above 0"):
         found.interval(level=2)
     with pytest.raises(TypeError, match="fields must be a dict of EffectiveField by name"):
-        compare([found])  # type: ignore[arg-type]
+        compare([found])

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-torch = pytest.importorskip("torch")
-
-from torch import nn  # noqa: E402
-
-from corr2d.field.maps import feature_maps  # noqa: E402
-from corr2d.field.patches import top_patches  # noqa: E402
+from corr2d.field.maps import feature_maps
+from corr2d.field.patches import top_patches
 
 torch.set_num_threads(1)
 

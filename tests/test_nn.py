@@ -6,14 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 
 from cases import run_python
-from corr2d import reference
-
-torch = pytest.importorskip("torch")
-
-from corr2d import Conv2D  # noqa: E402
-from corr2d.nn.options import options_of  # noqa: E402
+from corr2d import Conv2D, reference
+from corr2d.nn.options import options_of
 
 # Options of a layer that torch cannot express; kernel size and channels beside them.
 BEYOND_TORCH = {

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-torch = pytest.importorskip("torch")
-
-from cases import run_python  # noqa: E402
-from corr2d import plots  # noqa: E402
-from corr2d.tour import Code, Picture, Prose, Session  # noqa: E402
-from corr2d.tour.chapters import registry  # noqa: E402
+from cases import run_python
+from corr2d import plots
+from corr2d.tour import Code, Picture, Prose, Session
+from corr2d.tour.chapters import registry
 
 torch.set_num_threads(1)
 

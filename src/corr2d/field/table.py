@@ -217,14 +217,14 @@ class ReceptiveFields(Mapping[str, LayerField]):
     def to_pandas(self) -> Any:
         """Give the table as a pandas.DataFrame with a row for each layer and a column for each axis."""
         try:
-            import pandas as pd  # type: ignore[import-untyped]
+            pandas = importlib.import_module("pandas")
         except ImportError:
             raise ModuleNotFoundError(
                 "corr2d.field.to_pandas must have pandas, got an environment without it. "
                 "Install it with `pip install pandas`, or use to_dict().",
                 name="pandas",
             ) from None
-        return pd.DataFrame.from_dict({name: _flat(_record(self[name])) for name in self}, orient="index")
+        return pandas.DataFrame.from_dict({name: _flat(_record(self[name])) for name in self}, orient="index")
 
     def plot(self) -> Any:
         """Draw how the field grows from layer to layer, on a logarithmic axis.

@@ -48,6 +48,7 @@ except ModuleNotFoundError as missing:
     BaseEstimator, RegressorMixin, NotFittedError = _Parameters, _Mixin, _NotFittedError
 
 
+# The bases are scikit-learn's where it is installed, so the type checker cannot know them.
 class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Learn a kernel from images and predict others: `learn_kernel` as an estimator of scikit-learn.
 

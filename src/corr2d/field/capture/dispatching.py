@@ -69,6 +69,7 @@ def _hooks(part: torch.nn.Module, name: str, record: Record, stack: list[str]) -
     return [part.register_forward_pre_hook(enter, prepend=True), part.register_forward_hook(leave)]
 
 
+# torch gives its mode no types, which is what the type checker is told to pass over.
 class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes every operator, then lets it run."""
 

@@ -122,6 +122,7 @@ class _Reader:
         if str(node.target) in _BRANCHES:
             refuse_decided(f"torch.{node.target}", _layer_of(node))
         if not isinstance(node.target, torch._ops.OpOverload):
+            # Not refused: the caller then captures by dispatch, which sees operators only.
             raise NotImplementedError(f"torch.export left {node.target} in the graph")
         arguments = named_arguments(node.target, *self._seen(node))
         values = pytree.tree_map_only(torch.Tensor, self.record.read, arguments)
