@@ -212,6 +212,10 @@ def test_what_pictures_cannot_tell_is_said_and_null_in_json(run: Any, here: Path
         (("before.png", "after.png", "--size", "0"), ("--size must be at least 1 pixel",)),
         (("before.png", "after.png", "--size", "big"), ("--size must be a whole number or two",)),
         (("before.png", "after.png", "--size", "x"), ("--size must be a whole number or two", "'x'")),
+        (
+            ("before.png", "after.png", "--size", "90"),
+            ("--size must be such that some window lies within both pictures", "90 x 90 on 40 x 50 pixels"),
+        ),
         (("before.png", "after.png", "--size", "3", "--max-size", "5"), ("--max-size must be left out",)),
         (
             ("before.png", "after.png", "--size", "3", "--border", "mirror"),

@@ -127,6 +127,14 @@ class Learner:
             counting &= corr2d(hidden, np.ones(self.size, np.int64), **window) == 0
         if after_alpha is not None:
             counting &= after_alpha > 0
+        if not counting.any():
+            height, width = self.size
+            refuse(
+                "--size",
+                "such that some window lies within both pictures and sees nothing transparent",
+                f"{height} x {width} on {shape[0]} x {shape[1]} pixels",
+                "Take a smaller one, or say with --border how the picture goes on.",
+            )
         return None if counting.all() else counting
 
 
