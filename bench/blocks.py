@@ -64,7 +64,7 @@ def compile_variant(folder: Path, constant: str | None, value: str | None) -> Pa
     x86 = platform.machine() in ("x86_64", "AMD64")
     features = ["-mavx2", "-mfma", "-DCORR2D_VECTOR_BYTES=32"] if x86 else ["-DCORR2D_VECTOR_BYTES=16"]
     program = folder / "blocks"
-    command = ["c++", *SHARED, *features, "-DCORR2D_ENTRY=correlate_variant", f"-I{sources}"]
+    command = ["c++", *SHARED, *features, "-DCORR2D_SET=variant", f"-I{sources}"]
     files = [sources / "correlate.cc", sources / "threads.cc", Path(__file__).with_suffix(".cc")]
     subprocess.run([*command, *map(str, files), "-o", str(program), "-lpthread"], check=True)
     return program
