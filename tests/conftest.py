@@ -1,5 +1,11 @@
 """What every test file shares: one hypothesis profile, one parameter for the engines, one for the threads."""
 
+import os
+
+# Before NumPy is imported: each worker's linear algebra would spin on all CPUs, and the workers share them.
+for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
 import pytest
 from hypothesis import settings
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 import corr2d
 from corr2d import images, kernels, reference
 from corr2d.cli import main
-from corr2d.cli.options import read_kernel, read_padding
+from corr2d.cli.options import read_border, read_kernel, read_padding, read_pair
 
 COMMAND = (sys.executable, "-m", "corr2d")
 PLAIN = re.compile(r"[\x1b╭╮╰╯│─━┃]")
@@ -264,7 +265,9 @@ BAD_OPTIONS = {
     "fill": (("--fill", "white"), "fill must be a number, got 'white'"),
     "stride": (("--stride", "0"), "stride must be"),
     "stride in words": (("--stride", "two"), "stride must be a whole number or two, Y,X, got 'two'"),
+    "stride as it is called": (("--stride", "0"), "corr2d: --stride must be an int or a (y, x) pair of ints"),
     "dilation": (("--dilation", "1,2,3"), "dilation must be"),
+    "page": (("--page", "x"), "'--page'"),
     "huge dilation": (("--dilation", "9999999999"), "dilation must be small enough"),
     "scale": (("--scale", "sined"), "Did you mean 'signed'"),
     "dtype": (("--dtype", "uint9"), "Did you mean 'uint8'"),
@@ -512,3 +515,22 @@ def test_on_a_terminal_there_is_a_bar_on_stderr_and_none_in_the_pipe(here: Path)
 )
 def test_padding_is_read_as_written(text: str, amount: Any) -> None:
     assert read_padding(text) == amount
+
+
+def test_pairs_are_read_in_both_writings() -> None:
+    assert read_pair("stride", "3") == 3
+    assert read_pair("stride", " 2, 3") == read_pair("stride", "2x3") == (2, 3)
+    assert read_border("wrap, edge") == ("wrap", "edge")
+    assert read_border(" wrap") == "wrap"
+
+
+def test_a_stack_is_read_page_by_page(run: Any, here: Path) -> None:
+    pages = np.arange(2 * 20 * 30, dtype=np.uint16).reshape(2, 20, 30)
+    tifffile.imwrite("stack.tif", pages, photometric="minisblack")
+    for command in ("apply", "explain"):
+        words = ("-o", "one.tif") if command == "apply" else ()
+        run(command, "stack.tif", "-k", "identity", *words).refused("one picture", "page=0 (--page 0)")
+        small = run(command, "stack.tif", "-k", "identity", "--page", "1", "--max-pixels", "599", *words)
+        small.refused("at most 599 pixels", "--max-pixels")
+        assert run(command, "stack.tif", "-k", "identity", "--page", "1", *words).code == 0
+    np.testing.assert_array_equal(images.read("one.tif").pixels, pages[1])

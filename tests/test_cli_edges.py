@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from corr2d import images
 from corr2d.cli.edges import INKS, METHODS, painted
@@ -160,6 +161,15 @@ def test_a_drawing_over_the_picture(run: Any, here: Path) -> None:
         assert len(list(ET.parse(f"out/{name}.svg").getroot().iter(f"{SVG}image"))) == 1
 
 
+def test_the_page_of_a_file_with_several(run: Any, here: Path) -> None:
+    grey = images.read("grey.png").pixels
+    tifffile.imwrite("stack.tif", np.stack([grey, 255 - grey[::-1]]), photometric="minisblack")
+    run("edges", "stack.tif", "-o", "a.png").refused("stack.tif", "page=0 (--page 0)")
+    run("edges", "stack.tif", "--page", "2", "-o", "a.png").refused("page must be below 2, got 2")
+    assert run("edges", "stack.tif", "--page", "1", "-o", "a.png").code == 0
+    np.testing.assert_array_equal(images.read("a.png").pixels > 0, canny(255 - grey[::-1]))
+
+
 def test_one_bad_file_does_not_stop_the_others(run: Any, here: Path) -> None:
     ran = run("edges", "grey.png", "fake.png", "colour.png", "-o", "out")
     assert ran.code == 2
@@ -173,7 +183,7 @@ def test_one_bad_file_does_not_stop_the_others(run: Any, here: Path) -> None:
     [
         (
             ("--method", "sobbel", "-o", "a.png"),
-            ("--method must be one of canny, forward", "Did you mean 'sobel'"),
+            ("--method must be one of 'canny', 'forward'", "Did you mean 'sobel'"),
         ),
         (
             ("--method", "sobel", "--low", "3", "-o", "a.png"),
@@ -185,6 +195,12 @@ def test_one_bad_file_does_not_stop_the_others(run: Any, here: Path) -> None:
         (("--low", "-1", "-o", "a.png"), ("low must be",)),
         (("--sigma", "-1", "-o", "a.png"), ("sigma must be a number of pixels of at least 0",)),
         (("--sigma", "wide", "-o", "a.png"), ("--sigma",)),
+        (
+            ("--method", "gaussian", "--sigma", "0", "-o", "a.png"),
+            ("--sigma must be", "at least 0.1, got 0.0"),
+        ),
+        (("--method", "gaussian", "--sigma", "0.05", "-o", "a.png"), ("--sigma must be", "got 0.05")),
+        (("--max-pixels", "2399", "-o", "a.png"), ("at most 2399 pixels", "Raise max_pixels (--max-pixels)")),
         (("--border", "replicate", "-o", "a.png"), ("border must be", "'edge'")),
         (("--svg", "-o", "a.png"), ("--output must be a folder or a file that ends in .svg",)),
         (("-o", "a.gif"), ("a.gif",)),

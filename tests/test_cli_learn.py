@@ -97,6 +97,31 @@ def test_folders_are_paired_by_name(run: Any, here: Path) -> None:
     np.testing.assert_allclose(kernels.load("kernel.npy"), kernels.sobel("x"), atol=1e-9)
 
 
+def test_folders_of_colours_are_named_too(run: Any, here: Path) -> None:
+    for number in range(2):
+        before = picture(number, (40, 50, 3))
+        images.write(f"in/{number}.png", before)
+        blurred = corr2d(before, BLUR, padding="same", border="reflect", channel_axis=-1, dtype="uint8")
+        images.write(f"out/{number}.tif", blurred)
+    Path("in/2.png").unlink()
+    ran = run("learn", "in", "out", "--size", "3", "--identify", "-o", "kernel.npy")
+    assert ran.code == 0
+    assert "border='reflect' made the rim" in ran.out
+    assert kernels.load("kernel.npy").shape == (3, 3)
+
+
+def test_an_output_that_cannot_be_written_is_refused_in_one_line(
+    run: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("learn", "before.png", "after.png", "--size", "3", "-o", "kernel.json")
+    monkeypatch.setattr("corr2d.cli.learn.check_outputs", lambda outputs, inputs: None)
+    Path("kernel.json").mkdir()
+    assert run(*words).code == 2
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    run(*words).refused("--output must be a file, got the folder")
+
+
 def test_a_pair_that_cannot_be_read_does_not_stop_the_others(run: Any, here: Path) -> None:
     Path("in/0.png").write_text("words")
     images.write("out/2.tif", picture(5, (9, 9)))

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,10 @@ def test_public_functions_have_examples(name):
         assert ">>>" in (public.__doc__ or "")
 
 
-def test_readme_code_runs():
+def test_readme_code_runs(tmp_path, monkeypatch):
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs/edges.png", tmp_path / "docs")
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
     assert blocks
     for block in blocks:

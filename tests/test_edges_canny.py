@@ -7,7 +7,8 @@ from scipy import ndimage
 import corr2d
 import edges_slow
 from corr2d import kernels
-from corr2d.edges import CannyStages, canny, canny_stages, gradient
+from corr2d.edges import CannyStages, canny, canny_stages, detection, gradient
+from corr2d.edges.components import components
 from corr2d.edges.detection import Question, detect
 from corr2d.edges.thresholds import FALSE_ALARM, LOW_OF_HIGH
 
@@ -24,7 +25,9 @@ def landscape(shape, seed=0, sigma=1.5):
 
 def question(**options):
     defaults = {"sigma": 1.0, "low": 2.0, "high": 6.0, "quantiles": False, "operator": "scharr"}
-    return Question(**{**defaults, "border": "symmetric", "fill": 0, "mask": None, **options})
+    return Question(
+        **{**defaults, "border": "symmetric", "fill": 0, "channel_axis": None, "mask": None, **options}
+    )
 
 
 # Against the slow loops
@@ -65,8 +68,29 @@ def test_the_pass_that_takes_the_gradient_itself_has_the_same_bits(border, opera
         image = np.random.default_rng(3).normal(100, 50, shape).astype(dtype)
         asked = question(operator=operator, border=border, fill=3.5)
         direct, in_two_steps = detect(image, asked), detect(image, asked)
-        assert in_two_steps.parts
+        assert in_two_steps.slopes.parts
         np.testing.assert_array_equal(direct.edges(), in_two_steps.edges())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mask": np.arange(120).reshape(10, 12) % 7 > 0},
+        {"mask": np.arange(120).reshape(10, 12) % 7 > 0, "low": None},
+        {"low": 0.5, "high": 0.9, "quantiles": True, "operator": "central"},
+        {"channel_axis": 0, "low": 0.5, "high": 0.9, "quantiles": True},
+    ],
+    ids=["mask", "mask, no threshold", "shares", "channels"],
+)
+def test_the_gradient_is_taken_once(options, monkeypatch):
+    taken = []
+    monkeypatch.setattr(detection, "components", lambda *given: taken.append(given) or components(*given))
+    image = landscape((10, 12))
+    image = np.stack([image, image.T.reshape(10, 12)]) if "channel_axis" in options else image
+    assert detect(image, question(**options)).edges().shape == (10, 12)
+    assert len(taken) == 1
+    canny_stages(image, **options)
+    assert len(taken) == 2
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -345,6 +369,138 @@ def test_stages_are_what_they_say():
     assert isinstance(stages.low, float)
 
 
+@pytest.mark.parametrize("options", [{"sigma": 0}, {"operator": "gaussian"}, {}], ids=str)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_no_stage_is_the_callers_own_image(options, dtype):
+    image = np.random.default_rng(0).integers(0, 200, (9, 10)).astype(dtype)
+    stages = canny_stages(image, **options)
+    assert not any(np.shares_memory(value, image) for value in vars(stages).values() if np.ndim(value))
+    stages.smooth[:] = 7
+    assert (image != 7).any()
+    torch = pytest.importorskip("torch")
+    tensor = torch.from_numpy(image)
+    assert canny_stages(tensor, **options).smooth.data_ptr() != tensor.data_ptr()
+
+
+def test_stages_print_themselves():
+    image = landscape((50, 60))
+    stages = canny_stages(image, low=2, high=6)
+    first, second, *rest = str(stages).splitlines()
+    assert first == "Canny's edges of an image of 50 x 60"
+    assert second.split() == ["thresholds", "low", "2,", "high", "6"]
+    assert [line.split()[0] for line in rest] == ["maxima", "weak", "strong", "edges"]
+    assert f"{stages.edges.mean():.2%}" in rest[-1]
+    assert stages._repr_html_() == f"<pre>{str(stages).replace(chr(39), '&#x27;')}</pre>"
+    assert repr(stages) == "<CannyStages of (50, 60): low 2, high 6>"
+    assert "high 6 to 7>" in repr(canny_stages(np.stack([image, image]), low=2, high=[6, 7]))
+    assert repr(canny_stages(np.zeros((0, 4, 5)))) == "<CannyStages of (0, 4, 5): low none, high none>"
+
+
+# Channels
+
+
+def photograph(shape=(60, 70)):
+    """Three landscapes that have little in common, with noise."""
+    noise = np.random.default_rng(5).normal(size=(3, *shape))
+    return np.stack([landscape(shape, seed) for seed in (1, 2, 3)]) + noise
+
+
+@pytest.mark.parametrize("axis", [0, 1, -3, -2, -1])
+@pytest.mark.parametrize("operator", ["scharr", "central", "gaussian"])
+def test_channels_become_one_gradient(axis, operator):
+    """Each channel smoothed alone, then the main axis of their structure tensor."""
+    planes = photograph()
+    asked = {"low": 3, "high": 30, "operator": operator}
+    image = np.moveaxis(planes, 0, axis)
+    stages = canny_stages(image, **asked, channel_axis=axis)
+    assert stages.channel_axis == axis
+    alone = [canny_stages(plane, **asked) for plane in planes]
+    smooth = np.moveaxis(stages.smooth, axis, 0)
+    for channel, one in zip(smooth, alone, strict=True):
+        np.testing.assert_array_equal(channel, one.smooth)
+    field = gradient(smooth, operator, channel_axis=0, color="structure")
+    np.testing.assert_allclose(stages.y, field.y, atol=1e-9)
+    np.testing.assert_allclose(stages.x, field.x, atol=1e-9)
+    steepest = np.max([one.magnitude for one in alone], axis=0)
+    assert (stages.magnitude >= steepest * (1 - 1e-9)).all()
+    assert (stages.magnitude <= np.sqrt(3) * steepest * (1 + 1e-9)).all()
+    np.testing.assert_array_equal(stages.maxima, edges_slow.maxima(stages.y, stages.x))
+    np.testing.assert_array_equal(stages.edges, edges_slow.canny(stages.y, stages.x, 3, 30))
+    np.testing.assert_array_equal(
+        canny(np.moveaxis(planes, 0, axis), low=3, high=30, operator=operator, channel_axis=axis),
+        stages.edges,
+    )
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+@pytest.mark.parametrize("options", [{}, {"sigma": 0}, {"operator": "gaussian"}, {"mask": True}], ids=str)
+def test_equal_channels_have_the_edges_of_one(dtype, options):
+    image = np.clip(landscape((60, 70)) + 3 * np.random.default_rng(0).normal(size=(60, 70)), 0, 255)
+    image = image.astype(dtype)
+    if "mask" in options:
+        options = {"mask": np.add.outer(np.arange(60), np.arange(70)) % 11 > 0}
+    grey = canny_stages(image, **options)
+    stages = canny_stages(np.stack([image] * 3, axis=-1), channel_axis=-1, **options)
+    assert grey.edges.sum() > 50
+    np.testing.assert_array_equal(stages.edges, grey.edges)
+    assert stages.high == pytest.approx(np.sqrt(3) * grey.high, rel=1e-5)
+
+
+def test_a_channel_without_edges_changes_nothing():
+    image = landscape((60, 70))
+    grey = canny_stages(image)
+    stages = canny_stages(np.stack([np.zeros_like(image), image, np.full_like(image, 9.0)]), channel_axis=0)
+    np.testing.assert_array_equal(stages.edges, grey.edges)
+    assert stages.high == pytest.approx(grey.high, rel=1e-6)
+
+
+def test_an_edge_between_colours_of_one_brightness_is_seen():
+    image = np.zeros((20, 30, 3))
+    image[:, :15, 0] = image[:, 15:, 1] = 100.0
+    image += np.random.default_rng(0).normal(size=image.shape)
+    assert not canny(image.mean(axis=-1))[:, 5:25].any()
+    found = canny(image, channel_axis=-1)
+    assert found.shape == (20, 30)
+    assert set(np.argwhere(found)[:, 1]) <= {14, 15}
+    assert found.any(axis=1).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_of_noise_in_channels_next_to_nothing_passes(channels):
+    image = np.random.default_rng(12).normal(size=(256, 256, channels))
+    stages = canny_stages(image, channel_axis=-1)
+    assert (stages.magnitude >= stages.high).mean() < 5 * FALSE_ALARM
+    assert stages.edges.mean() < 2e-3
+    assert not canny(np.broadcast_to([0.1, 0.7, 1e5], (30, 40, 3)), channel_axis=-1).any()
+
+
+def test_a_pixel_counts_if_it_is_finite_in_every_channel():
+    image = np.moveaxis(photograph(), 0, -1)
+    mask = np.ones((60, 70), bool)
+    mask[20, 30] = mask[40, 10] = False
+    masked = canny_stages(image, mask=mask, channel_axis=-1)
+    image[20, 30, 1], image[40, 10, 0] = np.nan, np.inf
+    stages = canny_stages(image, channel_axis=-1)
+    np.testing.assert_array_equal(stages.edges, masked.edges)
+    assert not (stages.edges & ~mask).any()
+    assert not canny(np.broadcast_to([0.1, 0.7, 1e5], (60, 70, 3)), mask=mask, channel_axis=-1).any()
+
+
+def test_a_batch_with_channels_is_its_images():
+    images = np.stack([photograph((33, 40)) * scale for scale in (1.0, 2.0)])
+    stages = canny_stages(images, channel_axis=1)
+    assert stages.edges.shape == (2, 33, 40)
+    assert stages.low.shape == (2,)
+    for place, image in enumerate(images):
+        np.testing.assert_array_equal(stages.edges[place], canny(image, channel_axis=0))
+    assert canny(np.zeros((4, 5, 0)), channel_axis=-1).shape == (4, 5)
+    torch = pytest.importorskip("torch")
+    tensors = torch.from_numpy(images)
+    found = canny_stages(tensors, channel_axis=1)
+    np.testing.assert_array_equal(found.edges.numpy(), stages.edges)
+    assert found.smooth.shape == tensors.shape
+
+
 # Every parameter has a say
 
 
@@ -375,6 +531,15 @@ BASE = {"sigma": 1.0, "low": 2.0, "high": 6.0}
 def test_every_parameter_changes_some_output(changed):
     image = landscape((60, 70), 9)
     assert (canny(image, **{**BASE, **changed}) != canny(image, **BASE)).any()
+
+
+def test_the_gaussian_beside_a_mask_has_the_noise_of_what_it_is_then():
+    """Smoothed and differenced apart: an even image, whose only noise is that of rounding, tells."""
+    image, mask = np.full((30, 30), 9, np.uint8), np.ones((30, 30), bool)
+    mask[5, 5] = False
+    stages = canny_stages(image, operator="gaussian", mask=mask)
+    assert stages.high == canny_stages(image, operator="central", mask=mask).high
+    assert stages.high != canny_stages(image, operator="gaussian").high
 
 
 def test_fill_changes_the_rim():
@@ -484,6 +649,30 @@ REFUSALS = {
         {"mask": np.ones((2, 6, 7), bool)},
         ValueError,
         "mask must be of the image's shape",
+    ),
+    "a channel axis that is none": (
+        (IMAGE,),
+        {"channel_axis": 0},
+        ValueError,
+        "channel_axis must be None or an axis of the image",
+    ),
+    "a channel axis past the last": (
+        (np.zeros((4, 5, 3)),),
+        {"channel_axis": 3},
+        ValueError,
+        "channel_axis must be None or an axis of the image, from -3 to 2",
+    ),
+    "no rows beside channels": (
+        (np.zeros((0, 5, 3)),),
+        {"channel_axis": -1},
+        ValueError,
+        "image must be of at least one row",
+    ),
+    "a mask with channels": (
+        (np.zeros((4, 5, 3)),),
+        {"channel_axis": -1, "mask": np.ones((4, 5, 3), bool)},
+        ValueError,
+        r"mask must be of the image's shape \(4, 5\)",
     ),
     "aperture": ((IMAGE,), {"aperture": 5}, ValueError, "aperture must be left out unless compat='opencv'"),
     "l2gradient": ((IMAGE,), {"l2gradient": False}, ValueError, "l2gradient must be left out unless"),

@@ -43,7 +43,7 @@ def test_whoever_walks_along_has_the_brighter_side_on_the_left():
     assert area(bright) < 0 < area(dark)
     for contour in (bright, dark):
         along = np.roll(contour.positions, -1, axis=0) - contour.positions
-        to_the_left = np.sin(contour.direction) * -along[:, 1] + np.cos(contour.direction) * along[:, 0]
+        to_the_left = np.sin(contour.orientation) * -along[:, 1] + np.cos(contour.orientation) * along[:, 0]
         assert (to_the_left > 0).all()
 
 
@@ -58,6 +58,21 @@ def test_a_ring_is_two_circles_and_a_line_has_two_sides():
     image[15, 5:35] = 100.0  # both sides of a thin line face away from each other, and are not joined
     [around] = contours(image)
     assert around.closed
+
+
+def test_channels_are_outlined_together():
+    """A disc of red on green that is as bright: no grey picture shows it."""
+    shape = disc(40, (20, 20), 10)
+    image = 100 * np.stack([shape, 1 - shape, np.zeros_like(shape)], axis=-1)
+    [outline], [alone] = contours(image, channel_axis=-1, high=20), contours(100 * shape, high=20)
+    assert outline.closed
+    assert len(outline) == len(alone)
+    np.testing.assert_allclose(np.hypot(*(outline.positions - 20).T).mean(), 10, atol=0.15)
+    noise = np.random.default_rng(0).normal(scale=3, size=image.shape)
+    [outline] = contours(image + noise, channel_axis=-1, high=20)
+    assert outline.closed
+    with pytest.raises(ValueError, match=r"image must be one image of shape \(H, W\) and its channels"):
+        contours(image[None], channel_axis=-1)
 
 
 @pytest.mark.parametrize("angle", range(0, 180, 10))
@@ -82,7 +97,7 @@ def test_every_point_is_in_one_contour_at_most_and_few_are_left_out():
     assert sum(map(len, kept)) > 0.9 * len(points)
     assert min(map(len, kept)) >= 10
     for line in kept:
-        assert len(line.positions) == len(line.strength) == len(line.direction)
+        assert len(line.positions) == len(line.magnitude) == len(line.orientation)
         assert steps(line).max() < 4
 
 
@@ -100,7 +115,8 @@ def test_a_constant_image_has_none_and_a_tensor_gives_tensors():
     ("image", "options", "error", "message"),
     [
         (np.zeros((2, 5, 5)), {}, ValueError, "image must be one image"),
-        (np.zeros((5, 5)), {"shortest": 0}, ValueError, "shortest must be a number of points of at least 1"),
+        (np.zeros((2, 5, 5)), {"high": -1}, ValueError, "image must be one image"),
+        (np.zeros((5, 5)), {"shortest": 0}, ValueError, "shortest must be an int of at least 1"),
         (np.zeros((5, 5)), {"shortest": 2.5}, TypeError, "shortest must be"),
         (
             np.zeros((5, 5)),
@@ -109,7 +125,7 @@ def test_a_constant_image_has_none_and_a_tensor_gives_tensors():
             "operator must be one that answers for pixels",
         ),
     ],
-    ids=["batch", "none", "fraction", "operator"],
+    ids=["batch", "batch before all else", "none", "fraction", "operator"],
 )
 def test_refusals(image, options, error, message):
     with pytest.raises(error, match=f"^edges.contours: {message}"):
@@ -133,7 +149,7 @@ def drawn(path):
 def test_the_drawing_holds_every_point(tmp_path):
     image = 100 * (disc(60, (30, 30), 20) - disc(60, (30, 30), 12))[:, :40]
     lines = contours(image)
-    write_svg(tmp_path / "edges.svg", lines, image.shape, colour="teal & co", width=0.5)
+    write_svg(tmp_path / "edges.svg", lines, image.shape, color="teal & co", width=0.5)
     root, paths = drawn(tmp_path / "edges.svg")
     assert root.attrib["viewBox"] == "0 0 40 60"
     assert [closed for _, closed in paths] == [line.closed for line in lines]
@@ -168,10 +184,13 @@ def test_a_failure_leaves_the_old_file(tmp_path):
         write_svg(target, [], (5, 6), image=np.zeros((5, 6)))
     with pytest.raises(ValueError, match=r"edges.write_svg: width must be a number of pixels above 0"):
         write_svg(target, [], (5, 6), width=0)
-    with pytest.raises(TypeError, match=r"edges.write_svg: colour must be a colour"):
-        write_svg(target, [], (5, 6), colour=3)
-    with pytest.raises(ValueError, match=r"edges.write_svg: shape must be"):
-        write_svg(target, [], (5, 0))
+    with pytest.raises(TypeError, match=r"edges.write_svg: color must be a colour"):
+        write_svg(target, [], (5, 6), color=3)
+    for shape in ((5, 0), 5, (5, 6, 3), "56"):
+        with pytest.raises(ValueError, match=r"edges.write_svg: shape must be"):
+            write_svg(target, [], shape)
+    with pytest.raises(TypeError, match=r"edges.write_svg: shape must be an int of at least 1, got 5.5"):
+        write_svg(target, [], (5.5, 6))
     with pytest.raises(FileNotFoundError, match=r"edges.write_svg: path must be a writable file"):
         write_svg(tmp_path / "gone" / "edges.svg", [], (5, 6))
     assert target.read_text() == "old"

@@ -50,7 +50,7 @@ def errors(angle, offset, blur=0.0, size=41, **options):
     inside = (np.abs(place) < size / 2 - 6).all(axis=1)
     assert inside.sum() > size / 2
     distance = place[inside, 1] * np.cos(angle) + place[inside, 0] * np.sin(angle) - offset
-    return distance, np.angle(np.exp(1j * (points.direction[inside] - angle)))
+    return distance, np.angle(np.exp(1j * (points.orientation[inside] - angle)))
 
 
 @pytest.mark.parametrize(
@@ -98,28 +98,28 @@ def test_discs_shrink_by_what_smoothing_does_and_stay_round(radius):
     assert abs(distance.mean() - radius + (1 + 0.6) / (2 * radius)) < 0.01 + 0.2 / radius**2
     assert distance.std() < 0.025
     outwards = np.arctan2(-from_centre[:, 0], -from_centre[:, 1])  # brighter inside
-    assert np.abs(np.angle(np.exp(1j * (points.direction - outwards)))).max() < np.deg2rad(2)
+    assert np.abs(np.angle(np.exp(1j * (points.orientation - outwards)))).max() < np.deg2rad(2)
 
 
 def test_there_is_a_point_for_every_edge_pixel_and_it_stays_near():
     image = np.random.default_rng(0).normal(size=(60, 70)).cumsum(0).cumsum(1)
     points = edge_points(image)
     np.testing.assert_array_equal(points.pixels, np.argwhere(canny(image)))
-    assert len(points) == len(points.positions) == len(points.strength) == len(points.direction) > 50
+    assert len(points) == len(points.positions) == len(points.magnitude) == len(points.orientation) > 50
     assert np.hypot(*(points.positions - points.pixels).T).max() <= FURTHEST
-    assert points.positions.dtype == points.strength.dtype == points.direction.dtype == np.float64
+    assert points.positions.dtype == points.magnitude.dtype == points.orientation.dtype == np.float64
     assert repr(points) == f"EdgePoints({len(points)} points)"
 
 
-def test_strength_is_the_summit_of_the_magnitude():
+def test_magnitude_is_the_summit_of_the_magnitude():
     """Of a step between two pixels the summit is between them, above both."""
     image = np.zeros((9, 20))
     image[:, 10:] = 50.0
     points, stages = edge_points(image), canny_stages(image)
     row = points.pixels[:, 0] == 4
     assert points.positions[row, 1] == pytest.approx([9.5])
-    assert (points.strength[row] > stages.magnitude[4].max()).all()
-    assert (points.strength[row] < 1.15 * stages.magnitude[4].max()).all()
+    assert (points.magnitude[row] > stages.magnitude[4].max()).all()
+    assert (points.magnitude[row] < 1.15 * stages.magnitude[4].max()).all()
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
@@ -167,10 +167,19 @@ def test_tensors():
     image = disc(30, (15, 15), 8) * 100
     points = edge_points(torch.from_numpy(image))
     assert isinstance(points, EdgePoints)
-    for name in ("positions", "direction", "strength", "pixels"):
+    for name in ("positions", "orientation", "magnitude", "pixels"):
         part = getattr(points, name)
         assert isinstance(part, torch.Tensor)
         np.testing.assert_array_equal(part.numpy(), getattr(edge_points(image), name))
+
+
+def test_equal_channels_have_the_points_of_one():
+    image = disc(30, (15, 15), 8) * 100
+    alone, together = edge_points(image), edge_points(np.stack([image] * 4), channel_axis=0)
+    np.testing.assert_array_equal(together.pixels, alone.pixels)
+    np.testing.assert_allclose(together.positions, alone.positions, atol=1e-9)
+    np.testing.assert_allclose(np.exp(1j * together.orientation), np.exp(1j * alone.orientation), atol=1e-9)
+    np.testing.assert_allclose(together.magnitude, 2 * alone.magnitude, rtol=1e-9)
 
 
 def test_one_image_at_a_time():

@@ -28,17 +28,17 @@ def blob(size, deviation):
 # -- Laplacian -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("neighbours", [4, 8])
+@pytest.mark.parametrize("neighbors", [4, 8])
 @pytest.mark.parametrize("dtype", ["int16", "int64", "float32", "float64"])
-def test_the_laplacian_of_a_quadratic(neighbours, dtype):
+def test_the_laplacian_of_a_quadratic(neighbors, dtype):
     image = quadratic((16, 17), 2, 1, 5, dtype)
-    found = edges.laplacian(image, neighbours=neighbours)
+    found = edges.laplacian(image, neighbors=neighbors)
     assert found.dtype.kind == "f"
     np.testing.assert_allclose(inner(found, 1), 14, rtol=4e-4 if found.dtype == np.float32 else 1e-12)
-    raw = edges.laplacian(image, neighbours=neighbours, scale="raw")
+    raw = edges.laplacian(image, neighbors=neighbors, scale="raw")
     if dtype.startswith("int"):
         assert raw.dtype == ("int32" if dtype == "int16" else "int64")
-        np.testing.assert_array_equal(inner(raw, 1), 14 if neighbours == 4 else 42)
+        np.testing.assert_array_equal(inner(raw, 1), 14 if neighbors == 4 else 42)
 
 
 @pytest.mark.parametrize("border", ["reflect", "symmetric", "edge", "constant"])
@@ -164,8 +164,8 @@ def test_what_is_not_finite_reaches_the_windows_that_hold_it(name):
 @pytest.mark.parametrize(
     ("name", "before", "after"),
     [
-        ("laplacian", {}, {"neighbours": 8}),
-        ("laplacian", {"neighbours": 8}, {"neighbours": 8, "scale": "raw"}),
+        ("laplacian", {}, {"neighbors": 8}),
+        ("laplacian", {"neighbors": 8}, {"neighbors": 8, "scale": "raw"}),
         ("laplacian_of_gaussian", {}, {"sigma": 1.1}),
         ("laplacian_of_gaussian", {}, {"truncate": 2.0}),
         ("laplacian_of_gaussian", {"sigma": 2.0}, {"sigma": 2.0, "normalized": True}),
@@ -269,8 +269,8 @@ def test_refusals(name, image, options, kind, message):
 
 def test_other_refusals():
     image = np.ones((5, 5))
-    with pytest.raises(ValueError, match=r"edges.laplacian: neighbours must be one of 4, 8"):
-        edges.laplacian(image, neighbours=6)
+    with pytest.raises(ValueError, match=r"edges.laplacian: neighbors must be one of 4, 8"):
+        edges.laplacian(image, neighbors=6)
     with pytest.raises(ValueError, match=r"edges.laplacian: scale must be one of"):
         edges.laplacian(image, scale="true")
     with pytest.raises(ValueError, match=r"edges.laplacian_of_gaussian: sigma must be the same on both axes"):
@@ -290,7 +290,7 @@ def test_the_kernels_are_those_of_the_catalogue():
     spot[15, 15] = 1
     for found, kernel in (
         (edges.laplacian(spot), kernels.laplacian()),
-        (edges.laplacian_of_gaussian(spot, 1.5), kernels.laplacian_of_gaussian(1.5, truncate=5)),
+        (edges.laplacian_of_gaussian(spot, 1.5), kernels.laplacian_of_gaussian(1.5)),
         (edges.difference_of_gaussians(spot, 1.5), kernels.difference_of_gaussians(1.5)),
     ):
         reach = kernel.shape[0] // 2

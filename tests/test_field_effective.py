@@ -542,6 +542,8 @@ nn.init.constant_(DEAD[0].bias, -100)
         ({"channel_axis": 0}, ValueError, "channel_axis must be an axis of .* other than the first"),
         ({"definition": "luos"}, ValueError, "definition must be one of .* Did you mean 'luo'"),
         ({"mode": "test"}, ValueError, "mode must be one of 'eval', 'train'"),
+        ({"padding_images": 2.5}, TypeError, r"padding_images must be an int of at least 0, got 2\.5"),
+        ({"padding_images": -1}, ValueError, "padding_images must be an int of at least 0, got -1"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"images": "photo.png"}, TypeError, "images must be a tensor or array"),
         ({"images": noise(1).to(torch.uint8)}, TypeError, "images must be floating.* Divide by 255"),

@@ -65,6 +65,37 @@ def test_a_map_without_places_lies_over_the_whole_image():
     assert pooled.extent == (-0.5, 19.5, 9.5, -0.5)
 
 
+class Placed(nn.Module):
+    """Adds a learnt picture, which depends on no image, and so has no field."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(1, 2, 8, 8, dtype=torch.float64))
+
+    def forward(self):
+        return self.weight
+
+
+class WithPlaces(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.places = nn.Conv2d(1, 2, 3, padding=1).double(), Placed()
+
+    def forward(self, x):
+        return self.conv(x) + self.places()
+
+
+def test_a_map_without_places_leaves_the_others_theirs():
+    maps = feature_maps(WithPlaces(), pictures(8, 8))
+    assert list(maps) == ["conv", "places"]
+    assert (maps["conv"].exact, maps["conv"].unplaced) == (True, "")
+    assert not maps["places"].exact
+    assert "no layer of this name" in maps["places"].unplaced
+    assert maps["places"].unplaced in repr(maps["places"])
+    pooled = feature_maps(nn.Sequential(nn.AdaptiveAvgPool2d(1)), pictures(8, 8))["0"]
+    assert pooled.unplaced.startswith("every value sees the whole image ('0' (aten.adaptive_avg_pool2d")
+
+
 def test_images_of_every_shape():
     net, image = network(), pictures(24, 32)
     expected = feature_maps(net, image)["3"].values
@@ -268,7 +299,7 @@ def test_several_from_one_image_and_equal_values():
         (
             lambda: feature_maps(network(), pictures(3, 24, 32)),
             ValueError,
-            "images must be such as the model can compute, .* The model stopped with: RuntimeError",
+            ": image must be such as the model can compute, .* The model stopped with: RuntimeError",
         ),
         (
             lambda: feature_maps(network(), pictures(24, 32))["9"],

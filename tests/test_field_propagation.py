@@ -6,6 +6,7 @@ The truth is `field_brute`: one element moved at a time, in double precision.
 from __future__ import annotations
 
 import itertools
+import threading
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch.nn import functional
 
 from corr2d import nn as ours
 from corr2d.errors import Refused
+from corr2d.field import rules as registry
 from corr2d.field.capture import capture
 from corr2d.field.propagation import reaches, reading_of, reads
 from corr2d.field.rules import (
@@ -504,6 +506,30 @@ def test_a_rule_of_ones_own_takes_over_at_once():
     found = reads(graph, graph.outputs[0], unit((3,), 1), strict=True)
     assert found.of[graph.inputs[0]].tolist() == [False, True, False]
     assert found.status == "exact"
+
+
+def test_a_second_thread_waits_until_all_rules_are_there(monkeypatch):
+    """Rules that are half loaded would let it probe what has a rule."""
+    loaded, seen, threads = [], [], []
+
+    def look():
+        find_rule("aten.relu.default")
+        seen.append(len(loaded))
+
+    def load(name):
+        loaded.append(name)
+        if len(loaded) == 2:
+            threads.append(threading.Thread(target=look))
+            threads[0].start()
+            # Time for it to come through, which it must not.
+            threads[0].join(0.2)
+
+    monkeypatch.setattr(registry, "_all_loaded", threading.Event())
+    monkeypatch.setattr(registry.importlib, "import_module", load)
+    assert find_rule("aten.relu.default") is not None
+    threads[0].join()
+    assert len(loaded) > 2
+    assert seen == [len(loaded)]
 
 
 def test_two_files_cannot_have_a_rule_for_one_operator():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from corr2d.field import ReceptiveFields, receptive_field
+import corr2d
+from corr2d.field import LayerField, ReceptiveFields, receptive_field
 from corr2d.field import rules as registry
 from corr2d.field.call import fields_of
 from corr2d.field.capture import capture
@@ -379,6 +382,111 @@ def test_all_of_a_small_network_by_moving_pixels() -> None:
         np.testing.assert_array_equal(found.mask(*at), rows[at])
 
 
+def propagated(layer: LayerField, at: tuple[int, ...]) -> Any:
+    """What all channels have read together, each by itself by its rules: knows nothing of the table."""
+    channels = layer.shape[1] if len(layer.shape) > 1 + len(layer.grid) else 0
+    if not channels:
+        analysis = layer._analysis
+        return analysis.read(layer.value, analysis.seed(layer.value, at))
+    return np.any([layer.mask(*at, channel=channel) for channel in range(channels)], axis=0)
+
+
+def holds_everywhere(field: ReceptiveFields, *names: str) -> bool:
+    layers = [field[name] for name in names]
+    return all(
+        np.array_equal(layer.mask(*at), propagated(layer, at))
+        for layer in layers
+        for at in np.ndindex(*layer.grid)
+    )
+
+
+def test_taps_that_are_always_zero_are_not_seen() -> None:
+    """Sobel's middle column is."""
+    sobel = torch.tensor([[[[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]]])
+    for model in (
+        lambda x: functional.conv2d(x, sobel, padding=1),
+        lambda x: torch.relu(functional.conv2d(x, sobel, stride=2)),
+    ):
+        field = fields(model, (1, 1, 9, 9))
+        found = field[""]
+        assert (found.size, found.coverage, found.mask().sum()) == ((3, 3), Fraction(2, 3), 6)
+        assert holds_everywhere(field, "")
+    ours = fields(lambda x: corr2d.corr2d(x, sobel[0, 0]), (9, 9))
+    assert ours[""].mask().sum() == 6
+    assert holds_everywhere(ours, "")
+
+
+class Masked(nn.Module):
+    """A layer whose weight is multiplied by a constant mask, as in PixelCNN and MADE."""
+
+    def __init__(self, layer: nn.Module, mask: torch.Tensor) -> None:
+        super().__init__()
+        self.layer = layer
+        self.register_buffer("mask", mask)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.layer.weight * self.mask
+        if isinstance(self.layer, nn.Linear):
+            return functional.linear(x, weight, self.layer.bias)
+        return functional.conv2d(x, weight, self.layer.bias, padding=1)
+
+
+def test_masked_kernels_of_one_shape_are_told_apart() -> None:
+    """PixelCNN: the first layer (A) does not see its own pixel, the second (B) does."""
+    before = torch.tensor([[1.0, 1, 1], [1, 0, 0], [0, 0, 0]])
+    with_itself = before.clone()
+    with_itself[1, 1] = 1
+    model = nn.Sequential(
+        Masked(nn.Conv2d(2, 2, 3), before.expand(2, 2, 3, 3)),
+        Masked(nn.Conv2d(2, 2, 3), with_itself.expand(2, 2, 3, 3)),
+        nn.Conv2d(2, 2, 3, padding=1),
+    )
+    field = fields(model, (1, 2, 7, 7))
+    assert field["0"].mask(3, 3).sum() == 4
+    # B reads A at its own place, and A nothing there or behind.
+    assert not field["1"].mask(3, 3)[3, 3:].any()
+    assert field["1"].mask(3, 3)[3, 1:3].all()
+    assert holds_everywhere(field, "0", "1", "2")
+    assert field.verify(positions=4)
+
+
+def test_masked_linear_layers_of_one_shape_are_told_apart() -> None:
+    """MADE: of two layers with masks of their own, and of a dense one before a masked one."""
+    lower, diagonal = torch.ones(6, 6).tril(), torch.eye(6)
+    twice = nn.Sequential(Masked(nn.Linear(6, 6), diagonal), Masked(nn.Linear(6, 6), lower))
+    field = fields(twice, (1, 6))
+    assert [int(field["0"].mask(at).sum()) for at in range(6)] == [1] * 6
+    assert [int(field["1"].mask(at).sum()) for at in range(6)] == [1, 2, 3, 4, 5, 6]
+    assert holds_everywhere(field, "0", "1")
+
+    # Side by side: both read the input itself.
+    def sides(x: torch.Tensor) -> Any:
+        return functional.linear(x, torch.ones(6, 6)), functional.linear(x, lower)
+
+    both = fields(sides, (1, 6))
+    assert both["linear"].mask(2).sum() == 6
+    assert both["linear_1"].mask(2).sum() == 3
+
+
+def test_a_computed_kernel_on_a_constant_image() -> None:
+    """What is windowed is the constant; every output reads the whole kernel."""
+    picture = torch.rand(1, 1, 5, 5) + 1
+    field = fields(lambda x: functional.conv2d(picture, x), (1, 1, 3, 3))
+    assert field[""].mask().all()
+    assert holds_everywhere(field, "")
+
+
+def test_a_captured_graph_goes_when_nobody_holds_it() -> None:
+    """Readings hold their operations: kept beside these they would hold the model's weights for good."""
+    field = fields(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Softmax(-1)), (1, 1, 8, 8))
+    assert field["1"].mask(0, 0, channel=0).any()
+    operations = [weakref.ref(operation) for operation in field.graph.operations]
+    assert len(operations) == 2
+    del field
+    gc.collect()
+    assert [operation() for operation in operations] == [None, None]
+
+
 def test_verification_finds_a_wrong_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table that has forgotten dilation, as others have, is caught by every witness."""
     from corr2d.field import windows
@@ -498,6 +606,24 @@ REFUSALS = {
         ValueError,
         r"pixel must be .* the image, \(5, 5\)",
     ),
+    "channel of a plane": (
+        lambda: receptive_field(Conv2D(3), (7, 8))[""].mask(4, 4, channel=0),
+        ValueError,
+        "channel must be left out for '', which has no channels, got 0",
+    ),
+    "input's number": (
+        lambda: _field().of_input("a"),
+        TypeError,
+        "ReceptiveFields.of_input: number must be one of the model's 1 inputs, from 0, got 'a'",
+    ),
+    "half an input": (lambda: _field().of_input(0.5), TypeError, "number must be one of .*, got 0.5"),
+    "positions": (
+        lambda: _field().verify(positions="3"),
+        TypeError,
+        "ReceptiveFields.verify: positions must be an int of at least 1, got '3'",
+    ),
+    "no position": (lambda: _field().verify(positions=0), ValueError, "positions must be .*, got 0"),
+    "seed": (lambda: _field().verify(seed=-1), ValueError, "seed must be an int .*, got -1"),
     "channel outside": (lambda: _field()["0"].mask(0, 0, channel=1), ValueError, "channel must be inside"),
     "global_ops": (
         lambda: _field(global_ops="exlude"),

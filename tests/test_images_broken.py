@@ -164,7 +164,7 @@ def test_the_name_does_not_matter(tmp_path):
 
 def test_paths_that_cannot_be_read(tmp_path, monkeypatch):
     with pytest.raises(
-        FileNotFoundError, match=r"images\.read: path must be a readable file, got .*no\.png.*No such"
+        FileNotFoundError, match=r"images\.read: path must be an existing file, got .*no\.png"
     ):
         images.read(tmp_path / "no.png")
     with pytest.raises(
@@ -309,7 +309,7 @@ def test_a_bomb_is_refused_by_its_header(tmp_path, kind):
     limit = images.MAX_PIXELS if height * width > images.MAX_PIXELS else 10**8
     (tmp_path / "bomb").write_bytes(make(height, width))
     size = f"{height} x {width} = {height * width}"
-    expected = rf"at most {limit} pixels \(max_pixels\), got .*bomb' of {size}\. Pass a larger"
+    expected = rf"at most {limit} pixels \(max_pixels\), got .*bomb' of {size}\. Raise max_pixels"
     with pytest.raises(ValueError, match=expected):
         images.read(tmp_path / "bomb", max_pixels=limit)
 
@@ -386,7 +386,7 @@ def test_pages_of_a_tiff(tmp_path):
         first.save(path, save_all=True, append_images=others, **options)
         with pytest.raises(
             ValueError,
-            match=r"a file with one picture, got .*p\.tif' with several\. Pass page=0 for the first",
+            match=r"a file with one picture, got .*p\.tif' with several\. Ask for one, .*\(--page 0\)",
         ):
             images.read(path)
         for index, page in enumerate(pages):

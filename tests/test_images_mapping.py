@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corr2d.images import visible
+from corr2d.images import Picture, grey, shown, visible
 from corr2d.images.mapping import BAND
 
 TOP = {"uint8": 255, "uint16": 65535}
@@ -94,7 +94,7 @@ def test_truth_is_white():
 def test_nan_is_refused_or_kept_never_a_number(scale):
     values = np.array([[np.nan, 1.0, -3.0]])
     with pytest.raises(
-        ValueError, match=r"images\.visible: pixels must be free of NaN for uint8.*1 NaN.*nan_to_num"
+        ValueError, match=r"images\.visible: values must be free of NaN for uint8.*1 NaN.*nan_to_num"
     ):
         visible(values, scale, "uint8")
     got = visible(values, scale, "float32")
@@ -172,29 +172,93 @@ def test_every_argument_changes_the_result():
         (
             ([1], "strech", "uint8"),
             ValueError,
-            r"scale must be one of clip, .* got 'strech'\. Did you mean 'stretch'",
+            r"scale must be one of 'clip', .* got 'strech'\. Did you mean 'stretch'",
         ),
-        (([1], None, "uint8"), ValueError, "scale must be one of clip, signed, abs, stretch, got None"),
-        (([1], ["clip"], "uint8"), ValueError, "scale must be one of"),
+        (
+            ([1], None, "uint8"),
+            TypeError,
+            "scale must be one of 'clip', 'signed', 'abs', 'stretch', got None",
+        ),
+        (([1], ["clip"], "uint8"), TypeError, "scale must be one of"),
         (
             ([1], "clip", "uint88"),
-            ValueError,
-            r"dtype must be one of uint8, .*got 'uint88'\. Did you mean 'uint8'",
+            TypeError,
+            r"dtype must be one of 'uint8', .*got 'uint88'\. Did you mean 'uint8'",
         ),
         (([1], "clip", "int16"), ValueError, r"dtype must be one of .*, got 'int16'"),
-        (([1], "clip", None), ValueError, "dtype must be one of .*, got None"),
-        (([1j], "clip", "uint8"), TypeError, r"values must be real, got .*complex128.*abs\(\)"),
-        ((["a"], "clip", "uint8"), TypeError, "values must be an array of numbers"),
-        (([None], "clip", "uint8"), TypeError, "values must be an array of numbers"),
-        (([[1], [1, 2]], "clip", "uint8"), TypeError, "values must be an array of numbers"),
+        (([1], "clip", None), TypeError, "dtype must be one of .*, got None"),
+        (
+            ([1j], "clip", "uint8"),
+            TypeError,
+            r"values must be real, got .*complex128.*Take its \.real, \.imag or abs\(\)",
+        ),
+        ((["a"], "clip", "uint8"), TypeError, "values must be an array of bool, integer, floating"),
+        (([None], "clip", "uint8"), TypeError, "values must be an array of bool, integer, floating"),
+        (
+            ([[1], [1, 2]], "clip", "uint8"),
+            ValueError,
+            r"values must be a regular array .*Give all rows one length\.",
+        ),
         (
             (np.ma.array([1], mask=[1]), "clip", "uint8"),
             TypeError,
             r"without a mask, got MaskedArray.*\.filled",
         ),
-        ((np.array(["2020"], "M8[D]"), "clip", "uint8"), TypeError, "values must be an array of numbers"),
+        ((np.array(["2020"], "M8[D]"), "clip", "uint8"), TypeError, "values must be an array of bool"),
     ],
 )
 def test_refusals(arguments, kind, message):
     with pytest.raises(kind, match=rf"images\.visible: .*{message}"):
         visible(*arguments)
+
+
+def test_grey_is_luma_in_the_levels_of_the_picture():
+    colours = np.random.default_rng(3).integers(0, 65536, (5, 4, 3))
+    for dtype, found in (("uint8", "float32"), ("uint16", "float32"), (">f8", "float64")):
+        pixels = colours.astype(dtype)
+        expected = pixels.astype(float) @ [0.299, 0.587, 0.114]
+        assert grey(pixels).dtype == found
+        np.testing.assert_allclose(grey(pixels), expected, rtol=1e-6)
+    np.testing.assert_array_equal(grey([[1, 2]]), [[1, 2]])
+
+
+def test_shown_has_the_range_of_the_type_or_of_the_values():
+    pixels = np.arange(256, dtype=np.uint8).reshape(2, 128)
+    assert shown(pixels) is pixels
+    np.testing.assert_array_equal(shown(pixels * np.uint16(257)), pixels)
+    assert shown(np.array([[0, 128, 129, 65535]], np.uint16)).tolist() == [[0, 0, 1, 255]]
+    assert shown([[2.0, np.nan, 4.0, -1.0]]).tolist() == [[153, 51, 255, 0]]
+    assert shown(np.zeros((2, 2, 3), np.float32)).shape == (2, 2, 3)
+
+
+@pytest.mark.parametrize("function", [grey, shown])
+@pytest.mark.parametrize(
+    ("pixels", "kind", "message"),
+    [
+        (
+            np.zeros((2, 2, 4)),
+            ValueError,
+            r"pixels must be of shape \(H, W\) or \(H, W, 3\), got .*\(2, 2, 4\)",
+        ),
+        ([1.0], ValueError, "pixels must be of shape"),
+        ([[1j]], TypeError, "pixels must be real"),
+    ],
+)
+def test_what_is_no_picture_is_refused(function, pixels, kind, message):
+    with pytest.raises(kind, match=rf"images\.{function.__name__}: {message}"):
+        function(pixels)
+
+
+def test_tensors_are_taken_whatever_they_are():
+    torch = pytest.importorskip("torch")
+    for tensor in (torch.tensor([[1.5, 300.0]], requires_grad=True), torch.tensor([[1.5, 300.0]]).bfloat16()):
+        assert visible(tensor, "clip", "uint8").tolist() == [[2, 255]]
+    rows = [torch.tensor([1.0]), torch.tensor([2.0])]
+    assert visible(rows, "clip", "uint8").tolist() == [[1], [2]]
+    with pytest.raises(TypeError, match=r"an array, got a list .*Join them first, with torch\.stack"):
+        visible([torch.tensor([1.0], requires_grad=True)], "clip", "uint8")
+
+
+def test_a_picture_is_told_without_its_numbers():
+    picture = Picture(np.zeros((2, 3), np.uint8), None)
+    assert repr(picture) == "Picture(pixels=ndarray of shape (2, 3), dtype uint8, alpha=None)"

@@ -44,7 +44,7 @@ def test_catalogue_lists_every_name_once_with_its_kernel():
         ("box:size=2X5,normalize=False", kernels.box((2, 5), normalize=False)),
         ("difference-of-gaussians:low-sigma=2,HIGH_SIGMA=3", kernels.difference_of_gaussians(2, 3)),
         ("gabor:quadrature=true,angle=-30", kernels.gabor(angle=-30, quadrature=True)),
-        ("sharpen:strength=3", kernels.sharpen(3)),
+        ("sharpen:amount=3", kernels.sharpen(3)),
     ],
 )
 def test_named_reads_a_name_and_its_parameters(text, expected):

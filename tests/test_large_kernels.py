@@ -1,13 +1,16 @@
 """Engines for large and special kernels: what they promise beside agreeing with the definition."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
 
 from cases import random_array, run_python, suited
 from corr2d import corr2d, explain
-from corr2d.engines import registry
+from corr2d.engines import fft, registry
+from corr2d.plan import Kept
+from corr2d.weights import weigh
 
 RNG = np.random.default_rng(77)
 
@@ -85,24 +88,28 @@ def test_pixels_near_the_largest_number_do_not_overflow_on_the_way(engine):
 
 
 PEAK = """
-import resource, sys
+import sys
+from pathlib import Path
 import numpy as np
 from cases import suited
 from corr2d import corr2d
+def resident(line):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(text.split()[1]) for text in lines if text.startswith(line))
 engine, dtype, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
 weights = np.random.default_rng(1).integers(1, 5, (size, size))
 kernel = suited(weights.astype("int16" if dtype == "uint8" else dtype), engine)
-def run(shape):
-    image = np.ones(shape, dtype)
-    out = corr2d(image[:200, :200], kernel, padding="same", border="reflect", engine=engine)
-    out = np.ones(shape, out.dtype)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    corr2d(image, kernel, padding="same", border="reflect", engine=engine, out=out)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(run((3000, 3100)))
+image = np.ones((3000, 3100), dtype)
+out = corr2d(image[:200, :200], kernel, padding="same", border="reflect", engine=engine)
+out = np.ones(image.shape, out.dtype)
+Path("/proc/self/clear_refs").write_text("5")
+before = resident("VmRSS")
+corr2d(image, kernel, padding="same", border="reflect", engine=engine, out=out)
+print(resident("VmHWM") - before)
 """
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("size", [5, 31])
 def test_memory_beyond_the_output_is_a_few_mib_per_thread(engine, size):
     """The image has 9 to 36 MiB, so one hidden copy of it, or of its padded form, shows."""
@@ -146,3 +153,71 @@ def test_halves_are_refused_where_they_too_may_pass_32_bits():
     image = np.zeros((64, 64), np.uint16)
     with pytest.raises(ValueError, match="proven exact up to 32 bits only, or 39 of pixels of 16 bits"):
         corr2d(image, np.full((31, 31), 20000), dtype="int64", engine="fft")
+
+
+def test_spectra_are_kept_while_other_threads_keep_theirs(monkeypatch):
+    """The other thread comes in while the kept ones are counted."""
+
+    class Watched:
+        @property
+        def nbytes(self):
+            kept[object()] = np.empty(8)
+            return fft._KEPT_BYTES
+
+    kept = {"first": Watched()}
+    monkeypatch.setattr(fft, "_spectra", kept)
+    found = np.empty(16)
+    fft._keep("second", found)
+    assert kept["second"] is found
+    assert "first" not in kept
+
+
+def test_plans_are_kept_while_other_threads_keep_theirs():
+    """The other thread comes in between any two steps of the first."""
+    kept = Kept(2)
+    kept.keep("first", 1)
+    kept.keep("second", 2)
+
+    def other_thread(frame, event, argument):
+        frame.f_trace_opcodes = frame.f_code is Kept.keep.__code__
+        if event == "opcode":
+            kept[len(kept)] = 0
+        return other_thread
+
+    tracing = sys.gettrace()
+    sys.settrace(other_thread)
+    try:
+        kept.keep("third", 3)
+    finally:
+        sys.settrace(tracing)
+    assert kept["third"] == 3
+
+
+def test_a_spectrum_that_found_no_memory_is_made_again():
+    class Call:
+        """Stands for the native core, which marks such a spectrum by a NaN at its start."""
+
+        made = 0
+
+        def spectra(self, planes, values, threads):
+            self.made += 1
+            values[:] = 1
+            if self.made == 1:
+                values[len(values) // len(planes)] = np.nan  # the second plane's
+
+    weights, call = weigh(random_array(RNG, (2, 1, 5, 5), "float32", 5), exact=False), Call()
+    name = ((16, 16), "float32", 1, 1)
+    assert np.isnan(fft._spectrum(weights, name, call, 1)).any()
+    assert np.isfinite(fft._spectrum(weights, name, call, 1)).all()
+    assert fft._spectrum(weights, name, call, 1) is fft._spectrum(weights, name, call, 1)
+    assert call.made == 2
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_kernel_that_nobody_looked_at_is_told_nothing_about(dtype):
+    """Its channels are the reason, not its numbers, which might be just right."""
+    channels = explain(np.ones((3, 60, 60), dtype), np.ones((8, 3, 3, 3), dtype)).rejected
+    strange = explain(np.ones((60, 60), "complex64"), np.ones((3, 3), "complex64")).rejected
+    for name in ("box", "separable", "folded", "integer", "fft"):
+        assert "one channel at a time" in channels[name]
+        assert strange[name] == "it has no complex sums"

@@ -30,6 +30,7 @@ ROOMS = (
     ("window",),
     ("dtypes",),
     ("reference",),
+    ("arguments",),
     ("errors", "printed"),
     ("_native",),
 )

@@ -156,3 +156,16 @@ def test_one_window_written_in_two_ways_is_one():
     sums = KernelAccumulator(3).update(image, target[:7, :7])
     assert KernelAccumulator((3, 3), stride=(1, 1)).merge(sums).count == 49
     assert repr(sums) == "KernelAccumulator(size=(3, 3): 49 windows so far)"
+
+
+def test_windows_given_as_arrays_are_compared():
+    sums = KernelAccumulator(3, stride=np.array([2, 2]), border=["wrap", "wrap"])
+    with pytest.raises(
+        ValueError, match=r"with stride=2, border='wrap', got|with border='wrap', stride=2, got"
+    ):
+        sums.merge(KernelAccumulator(3, stride=np.array([1, 1])))
+    assert sums.copy().options == sums.options
+    with pytest.raises(ValueError, match="fill must be a finite real number"):
+        KernelAccumulator(3, fill=np.nan)
+    with pytest.raises(ValueError, match="groups must be an int of at least 1, got 0"):
+        KernelAccumulator(3, groups=0)

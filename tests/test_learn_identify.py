@@ -12,7 +12,7 @@ from corr2d.learn import learn_kernel
 from corr2d.learn.identifiability import examine, null_directions
 from corr2d.learn.identify.catalogue import FAMILIES, TURNS, match
 from corr2d.learn.identify.rationals import Rational, fraction_text, snap
-from corr2d.learn.identify.rounding import ROUNDINGS
+from corr2d.learn.identify.rounding import ROUNDINGS, Sample, prove
 from corr2d.learn.identify.shape import factors, symmetries
 
 
@@ -64,7 +64,7 @@ def test_every_kernel_of_the_catalogue_is_named(entry):
         "motion:length=7.5,angle=-22.5",
         "laplacian-of-gaussian:sigma=1.2",
         "difference-of-gaussians:low_sigma=0.7",
-        "sharpen:strength=0.35,neighbours=8",
+        "sharpen:amount=0.35,neighbors=8",
         "unsharp:sigma=1.1,amount=0.7,size=7",
         "box:size=4x2",
         "sobel-y:size=5",
@@ -203,7 +203,7 @@ def test_saturated_targets(picture):
     np.testing.assert_array_equal(identity.rational.numerators[0], kernels.sharpen(2))
     assert identity.proof.is_whole
     assert identity.proof.saturated
-    assert identity.name == "sharpen:strength=2"
+    assert identity.name == "sharpen:amount=2"
 
 
 def test_a_whole_sum_needs_no_rounding(picture):
@@ -399,3 +399,18 @@ def test_long_lines_are_wrapped(picture):
 def test_what_is_rounding_is_not_told_of_the_centroid(picture):
     fit = learn_kernel(picture.astype(float), corr2d(picture.astype(float), np.ones((3, 3))), 3)
     assert "centroid  +0 rows, +0 columns from the middle" in str(fit.identify())
+
+
+def test_only_the_rounding_that_is_told_counts_as_cut_off():
+    image = np.full((4, 4), 255, np.uint8)
+    sample = Sample(image[np.newaxis, np.newaxis], np.full((1, 4, 4), 255, np.uint8), {})
+    # 255.2: rounded up it would not fit the dtype, to the nearest it does.
+    proof = prove([sample], [np.full((1, 1, 1), 255.2 / 255)], [0.0])
+    assert proof.rounding == "to the nearest"
+    assert not proof.saturated
+
+
+def test_an_identity_shows_itself_in_words(picture):
+    identity = learn_kernel(picture, corr2d(picture, kernels.laplacian(4)), 3).identify()
+    assert repr(identity) == str(identity)
+    assert identity._repr_html_().startswith("<pre>  name")

@@ -128,6 +128,12 @@ def test_progress_and_the_given_arrays():
     assert learn_kernel(IMAGE, TARGET, 3).pairs[0][0] is IMAGE
 
 
+def test_nested_lists_are_one_image_to_all():
+    fit = learn_kernel(list(IMAGE), list(TARGET), 3)
+    assert len(fit.pairs) == 1
+    assert np.array_equal(fit.kernel, learn_kernel(IMAGE, TARGET, 3).kernel)
+
+
 SIZES = "an int, a (kh, kw) pair of ints, or 'auto'"
 NAMED = "'exact', 'sgd', 'momentum', 'adam', 'lbfgs'"
 REFUSALS = [
@@ -201,3 +207,48 @@ def test_lists_that_do_not_go_together():
         learn_kernel([IMAGE, IMAGE], [TARGET, TARGET[1:]], 3)
     with pytest.raises(ValueError, match="mask must be a list of 2, one for each pair"):
         learn_kernel([IMAGE, IMAGE], [TARGET, TARGET], 3, mask=TARGET > 2)
+
+
+def test_options_are_told_whatever_they_came_as():
+    pairs = np.array([2, 2]), np.array([1, 2])
+    target = corr2d(IMAGE, SMOOTH, stride=2, dilation=(1, 2), padding=1)
+    window = {"padding": np.int64(1), "stride": pairs[0], "dilation": pairs[1], "border": ["edge", "edge"]}
+    fit = learn_kernel(IMAGE, target, 3, **window, fill=np.float64(0))
+    assert "  with padding=1, border='edge', stride=2, dilation=(1, 2)\n" in str(fit)
+    assert fit.predict(IMAGE).shape == target.shape
+    usual = learn_kernel(IMAGE, TARGET[:, :37], 3, stride=(1, 1), dilation=range(1, 3))
+    assert usual.geometry["stride"] == 1
+    assert usual.geometry["dilation"] == (1, 2)
+
+
+def test_size_auto_says_what_it_learnt_from():
+    target = corr2d(IMAGE, SMOOTH, padding="same")
+    said = "  with padding='same', from windows inside the images alone\n"
+    inside = learn_kernel(IMAGE, target, "auto", max_size=4)
+    assert inside.inside
+    assert said in str(inside)
+    rim = learn_kernel(IMAGE, target, "auto", max_size=4, padding="same")
+    assert not rim.inside
+    assert said not in str(rim)
+    assert not learn_kernel(IMAGE, TARGET, 3).inside
+
+
+def test_size_auto_refuses_in_the_caller_s_words():
+    rule = "targets must be of 40 x 41 pixels for images of 40 x 41 with size='auto', got 38 x 39. "
+    with pytest.raises(
+        ValueError, match=re.escape(rule) + "If only windows inside the images were kept, give"
+    ):
+        learn_kernel(IMAGE, TARGET, "auto")
+
+
+@pytest.mark.parametrize("errors", ["iid", "tiles"])
+def test_progress_after_each_pair(errors):
+    told = []
+    learn_kernel([IMAGE] * 3, [TARGET] * 3, 3, errors=errors, progress=lambda *pair: told.append(pair))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_path_of_sizes_shows_itself_in_words():
+    path = learn_kernel(IMAGE, corr2d(IMAGE, SMOOTH, padding="same"), "auto", max_size=4).size_path
+    assert repr(path) == str(path)
+    assert path._repr_html_().startswith("<pre>    size")

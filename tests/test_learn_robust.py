@@ -1,6 +1,8 @@
 """Outliers, saturated targets, unknown sizes, shifts, and scikit-learn's interface."""
 
+import importlib.util
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -203,7 +205,7 @@ def test_estimator():
     same = corr2d(IMAGE, KERNEL, padding="same")
     listed = KernelRegressor((3, 3), padding="same", bias=False).fit([IMAGE], [same])
     assert listed.score([IMAGE], [same]) == pytest.approx(1)
-    with pytest.raises(ValueError, match=r"no parameter|Invalid parameter"):
+    with pytest.raises(ValueError, match=r"the parameter must be one of|Invalid parameter"):
         regressor.set_params(sise=2)
 
 
@@ -245,3 +247,15 @@ def test_the_score_of_a_constant_is_scikit_learns():
     shape = regressor.predict(IMAGE).shape
     assert regressor.score(IMAGE, np.ones(shape)) == 0
     assert regressor.fit(np.zeros((9, 9)), np.zeros((7, 7))).score(np.zeros((9, 9)), np.zeros((7, 7))) == 1
+
+
+def test_without_scikit_learn_a_parameter_is_refused_like_any_argument(monkeypatch):
+    for name in ("sklearn", "sklearn.base", "sklearn.exceptions"):
+        monkeypatch.setitem(sys.modules, name, None)
+    found = importlib.util.find_spec("corr2d.learn.estimator")
+    alone = importlib.util.module_from_spec(found)
+    found.loader.exec_module(alone)
+    regressor = alone.KernelRegressor(3)
+    with pytest.raises(ValueError, match=r"the parameter must be one of 'size', .* got 'sise'.*'size'"):
+        regressor.set_params(sise=2)
+    assert regressor.set_params(size=2).get_params()["size"] == 2

@@ -134,12 +134,14 @@ REFUSALS = {
     ),
     "bias text": (IMAGE, KERNEL, {"bias": "one"}, TypeError, "bias must be"),
     "bias complex": (IMAGE, KERNEL, {"bias": 1j}, TypeError, "bias must be.*real"),
+    "bias complex, exact sum": (BYTES, WHOLE, {"bias": 1j}, TypeError, "bias must be.*real"),
     "bias fractional, exact sum": (BYTES, WHOLE, {"bias": 0.5}, ValueError, "bias must be.*0.5"),
     "bias not finite, exact sum": (BYTES, WHOLE, {"bias": np.nan}, ValueError, "bias must be.*nan"),
     "bias too large": (IMAGE.astype("float32"), KERNEL, {"bias": 1e300}, ValueError, "bias must be"),
     "fill text": (IMAGE, KERNEL, {"fill": "0"}, TypeError, "fill must be"),
     "fill None": (IMAGE, KERNEL, {"fill": None}, TypeError, "fill must be"),
     "fill complex": (IMAGE, KERNEL, {"fill": 1j}, TypeError, "fill must be.*real"),
+    "fill complex, exact sum": (BYTES, WHOLE, {"fill": 1j, "padding": 1}, TypeError, "fill must be.*real"),
     "fill fractional, exact sum": (
         BYTES,
         WHOLE,
@@ -191,7 +193,9 @@ REFUSALS = {
         ValueError,
         "engine must be.*'direct'.*Did you mean 'direct'",
     ),
-    "engine number": (IMAGE, KERNEL, {"engine": 1}, (TypeError, ValueError), "engine must be.*'direct'"),
+    "engine list": (IMAGE, KERNEL, {"engine": ["direct"]}, TypeError, "engine must be.*'direct'"),
+    "engine empty": (IMAGE, KERNEL, {"engine": ""}, ValueError, "engine must be.*'direct'"),
+    "engine number": (IMAGE, KERNEL, {"engine": 1}, TypeError, "engine must be.*'direct'"),
     # sizes
     "padding of a billion": (IMAGE, KERNEL, {"padding": 10**9}, ValueError, "(padding|result|out)"),
     "padding beyond int64": (IMAGE, KERNEL, {"padding": 10**30}, ValueError, "padding"),
@@ -320,9 +324,11 @@ def test_the_bound_uses_the_images_own_range():
     assert corr2d(np.full((1, 1), 255, "uint8"), [[8421504]]).tolist() == [[255 * 8421504]]
     assert corr2d(np.full((1, 2), 3, "uint64"), [[2**60, -(2**60)]]).tolist() == [[0]]
     assert corr2d(np.full((1, 1), 6), [[2**60]], bias=2**60).tolist() == [[7 * 2**60]]
-    assert corr2d(np.ones((1, 1), "uint8"), [[1]], fill=2**40).tolist() == [
-        [1]
-    ]  # no pixel past the edge is used
+    for padding in ("valid", 0, ((0, 0), (0, 0)), "same"):  # no pixel past the edge is used
+        assert corr2d(np.ones((1, 1), "uint8"), [[1]], fill=2**40, padding=padding).tolist() == [[1]]
+    for border in ("edge", np.array(["edge", "wrap"])):
+        options = {"fill": 2**40, "padding": 1, "border": border}
+        assert corr2d(np.ones((1, 1), "uint8"), [[1]], **options).tolist() == [[1] * 3] * 3
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -337,6 +343,18 @@ def test_no_integer_is_made_of_a_value_that_is_not_finite(engine, value, target)
     assert (out == 77).all()
     fine = corr2d(image, np.zeros((3, 3), np.float32), dtype=target, stride=100, engine=engine)
     assert fine.tolist() == [[0]]
+
+
+@pytest.mark.parametrize("fill", [np.nan, np.inf, -3e38])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_no_integer_is_made_of_a_fill_that_is_not_finite(dtype, fill):
+    """Nor of a sum of finite fills that is not."""
+    image, kernel, out = np.ones((5, 6), dtype), np.ones((3, 3), np.float32), np.full((5, 6), 77, "uint8")
+    with pytest.raises(ValueError, match=r"^corr2d: .*must be .*finite.*dtype"):
+        corr2d(image, kernel, padding="same", fill=fill, dtype="uint8", out=out)
+    assert (out == 77).all()
+    inside = out[1:-1, 1:-1].copy()
+    assert (corr2d(image, kernel, fill=fill, dtype="uint8", out=inside) == 9).all()
 
 
 def test_an_overflow_of_the_sum_is_not_finite_either(engine):

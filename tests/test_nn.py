@@ -476,7 +476,12 @@ def test_an_image_that_does_not_fit_is_refused_by_the_operator():
         Conv2D(5)(torch.ones(4, 8))
 
 
-@pytest.mark.parametrize("image", [np.ones((5, 5)), [[1.0, 2.0], [3.0, 4.0]]], ids=["array", "list"])
+@pytest.mark.parametrize(
+    "image",
+    [np.ones((5, 5)), [[1.0, 2.0], [3.0, 4.0]], ((1.0, 2.0), (3.0, 4.0)), None, "photo.png"],
+    ids=["array", "list", "tuple", "None", "name"],
+)
+@torch.no_grad()
 def test_an_image_is_a_tensor(image):
     with pytest.raises(
         TypeError, match=r"^Conv2D: image must be a torch tensor, got .*torch\.as_tensor"

@@ -250,6 +250,23 @@ def test_a_layer_that_is_more_than_its_parameters_is_left_alone(case):
     assert model(torch.ones(1, 2, 9, 9)).shape == (1, 2, 5, 5)
 
 
+@pytest.mark.parametrize("case", ["parametrized", "weight norm", "old weight norm", "pruned", "wrapped"])
+def test_a_layer_of_ours_that_is_more_than_its_parameters_stays_ours(case, monkeypatch):
+    monkeypatch.setitem(globals(), "conv_of", lambda _: Conv2D(3, 2, 4))
+    make, reason, remedy = OBSTACLES[case]
+    layer = make()
+    with pytest.raises(
+        ValueError, match=rf"^nn\.Conv2D\.to_torch: the layer must be .* {reason}.*\. .*{remedy}"
+    ):
+        layer.to_torch()
+
+
+def test_a_pruned_bias_is_an_obstacle_too():
+    for layer, take in ((Conv2D(3, 2, 4), Conv2D.to_torch), (nn.Conv2d(2, 4, 3), Conv2D.from_torch)):
+        with pytest.raises(ValueError, match=r"reparametrized: .* from bias_orig.*prune\.remove"):
+            take(prune.l1_unstructured(layer, "bias", 0.5))
+
+
 @pytest.mark.parametrize("other", [nn.Conv1d(1, 1, 3), nn.ConvTranspose2d(1, 1, 3), nn.Linear(2, 2), None, 3])
 def test_only_two_dimensional_convolutions_are_convolutions(other):
     with pytest.raises(TypeError, match=r"^nn\.Conv2D\.from_torch: conv must be a torch.nn.Conv2d, got "):

@@ -142,10 +142,24 @@ def test_pyplot_is_never_touched() -> None:
         (lambda: plots.grid([plots.Panel(np.zeros((2, 2, 2)))]), r"values must be an \(H, W\) array"),
         (lambda: plots.grid([plots.Panel(np.zeros((2, 2, 3)), look="signed")]), "values must be"),
         (lambda: plots.grid([plots.Panel(np.zeros((0, 2)))]), "values must be"),
-        (lambda: plots.grid([plots.Panel(X * 1j)]), "values must be real"),
         (lambda: plots.windows(np.zeros((9, 9)), K), "small enough for 16 windows, got 64"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(draw: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
+        draw()
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.grid([plots.Panel(X * 1j)]),
+        lambda: plots.picture(X * 1j),
+        lambda: plots.kernel(X * 1j),
+        lambda: plots.signed(X * 1j),
+        lambda: plots.magnitude(X * 1j),
+    ],
+)
+def test_complex_numbers_are_refused_with_what_to_do(draw: Any) -> None:
+    with pytest.raises(TypeError, match=r"must be real, got .*complex128\. Take its \.real"):
         draw()

@@ -165,8 +165,8 @@ class Maps(dict[str, FeatureMap]):
 def maps() -> Any:
     random = np.random.default_rng(1)
     return Maps(
-        first=FeatureMap("first", random.normal(size=(3, 12, 16)), (2.0, 2.0), (0.0, 0.0), True),
-        last=FeatureMap("last", random.random((6, 3, 4)) + 1, (8.0, 8.0), (3.5, 3.5), False),
+        first=FeatureMap("first", random.normal(size=(3, 12, 16)), (2.0, 2.0), (0.0, 0.0)),
+        last=FeatureMap("last", random.random((6, 3, 4)) + 1, (8.0, 8.0), (3.5, 3.5), "no stride"),
     )
 
 

@@ -17,6 +17,7 @@ from corr2d.reference import reference
 
 torch = pytest.importorskip("torch")
 RNG = np.random.default_rng(0)
+NEAR = 0.123412300, 0.123412301  # printed alike by NumPy and by torch
 IMAGE, KERNEL = torch.from_numpy(random_array(RNG, (9, 14), "float32")), torch.ones(3, 2)
 
 
@@ -121,6 +122,34 @@ def test_lazy_conjugates_and_negatives_are_what_they_show():
     assert torch.equal(corr2d(negative, KERNEL), corr2d(negative.clone().resolve_neg(), KERNEL))
 
 
+def test_a_lazy_out_is_refused():
+    image, memory = tensor((6, 8), "complex64"), torch.full((5, 6), 77 + 7j)
+    for source, out in ((image, memory.conj()), (image.real, memory.conj().imag)):
+        with pytest.raises(ValueError, match=r"^corr2d: out must .*its own numbers.*Pass the tensor"):
+            corr2d(source, torch.ones(2, 3, dtype=source.dtype), out=out)
+    assert (memory == 77 + 7j).all()
+
+
+@pytest.mark.parametrize("make", [np.array, torch.DoubleTensor], ids=["array", "tensor"])
+def test_fills_that_print_alike_are_two_fills(make):
+    """The second call must not find the first one's plan."""
+    one, other = (make([value])[0, ...] for value in NEAR)
+    assert repr(one) == repr(other)
+    for image in (IMAGE.double(), IMAGE.double().numpy()):
+        for fill, value in zip((one, other), NEAR, strict=True):
+            result = corr2d(image, KERNEL, padding="same", fill=fill)
+            assert (result == corr2d(image, KERNEL, padding="same", fill=value)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("", ValueError), ("dirict", ValueError), (["direct"], TypeError), (1, TypeError)]
+)
+def test_an_engine_is_named_for_tensors_as_for_arrays(name, kind):
+    for image in (IMAGE, IMAGE.numpy()):
+        with pytest.raises(kind, match=r"^corr2d: engine must be None or one of 'box', 'direct', .*got"):
+            corr2d(image, KERNEL, engine=name)
+
+
 def test_the_engine_for_tensors_is_named_by_explain():
     image, kernel = torch.ones(1, 32, 28, 28), torch.rand(32, 32, 3, 3)
     assert explain(image, kernel, engine="torch").engine == "torch"
@@ -210,6 +239,10 @@ def test_gradients_are_refused_where_there_are_none(operator, case):
 def test_tensors_of_another_kind(image, words):
     with pytest.raises(TypeError, match=rf"^corr2d: image must .*({words})"):
         corr2d(image, KERNEL)
+    with pytest.raises(TypeError, match=rf"^corr2d: kernel must .*({words})"):
+        corr2d(torch.ones(9, 9), image)
+    with pytest.raises(TypeError, match=rf"^corr2d: bias must .*({words})"):
+        corr2d(torch.ones(9, 9), KERNEL, bias=image)
 
 
 def test_out_matches_the_image():

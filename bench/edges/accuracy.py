@@ -21,7 +21,7 @@ ANGLES, OFFSETS = 36, 4
 # The same operator gives the same figures in every library, up to rounding.
 SAME = 1e-6
 
-# Column, what it shows, and whether more is better.
+# Column, what it shows, and how it is written; of "merit" more is better, of the others less.
 COLUMNS: tuple[tuple[str, Callable[[Score], float], str], ...] = (
     ("direction, °", lambda it: it.direction, "{:.3f}"),
     ("worst, °", lambda it: it.worst_direction, "{:.2f}"),

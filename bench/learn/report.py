@@ -13,7 +13,7 @@ from learn.rivals import NUMPY, OURS, RIVALS
 from learn.speed import AS_GOOD, SAME, Row
 from pages import aligned, header, rounded, significant
 
-# What the issue asks for.
+# Goals, set for this class of machine.
 FASTER, COPIES, LARGE_SECONDS, WIDER = 50.0, 4.0, 1.4, 2.0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from corr2d import plots
-from corr2d.plots.drawing import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
+from corr2d.plots.paper import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
 from corr2d.plots.timings import Curve, timings
 from generate import DOCS, ROOT
 
@@ -55,8 +55,12 @@ def _start(ladder: Record, layers: Record) -> str:
         "## Edges",
         "[How fast](../edges-speed.md) and [how true](../edges-accuracy.md) the edges are.",
         "![The fastest peer's time over that of corr2d, for each kind of edge](edges.png)",
-        "```{toctree}\n:hidden:\n\nladder\ncells\nlayers\n/edges-speed\n/edges-accuracy\n```",
     ]
+    listed = ["ladder", "cells", "layers", "/edges-speed", "/edges-accuracy"]
+    if (DOCS / "learn.md").exists():
+        parts += ["## Learning", "[How exact, how sure and how fast](../learn.md) kernels are learnt."]
+        listed.append("/learn")
+    parts.append("```{toctree}\n:hidden:\n\n" + "\n".join(listed) + "\n```")
     return "\n\n".join(parts) + "\n"
 
 

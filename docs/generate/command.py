@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ def main(argv: Sequence[str]) -> int:
             with live.elsewhere():
                 page.write_text(live.corrected(page.read_text(encoding="utf-8")), encoding="utf-8")
         return 0
+    # Before the minutes that the pages take: a missing library is told at once.
+    importlib.import_module("sphinx.cmd.build")
     source, target = options.out / "source", options.out / "html"
     site.assemble(source, _told)
     if options.write:

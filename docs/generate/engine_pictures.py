@@ -15,7 +15,8 @@ from corr2d import corr2d, kernels
 from corr2d.engines.torch import BLOCK
 from corr2d.plots import Panel, grid, picture, same_extent
 from corr2d.plots import kernel as weights
-from corr2d.plots.drawing import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET, number
+from corr2d.plots.drawing import number
+from corr2d.plots.paper import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
 from generate.tapes import Tape, tapes
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from corr2d.plots.drawing import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET, number
+from corr2d.plots.drawing import number
+from corr2d.plots.paper import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

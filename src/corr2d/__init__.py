@@ -27,12 +27,13 @@ __all__ = [
     "images",
     "kernels",
     "learn",
+    "plots",
     "reference",
     "set_num_threads",
 ]
 
 # Rooms that cost more to import than the operator; they come when they are first named.
-_ROOMS = ("edges", "field", "images", "kernels", "learn", "nn")
+_ROOMS = ("edges", "field", "images", "kernels", "learn", "nn", "plots")
 # What needs torch is left out of __all__: a star import must neither import torch nor fail without it.
 _WITH_TORCH = ("Conv2D", "field", "nn")
 

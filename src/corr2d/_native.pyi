@@ -1,4 +1,4 @@
-"""The native core; engines are its only users."""
+"""The native core; the engines, the plan and the detectors of edges use it."""
 
 from typing import Any
 

@@ -34,6 +34,20 @@ def plain(value: Any) -> Any:
     return value.detach() if is_tensor(value) else value
 
 
+def as_viewed(argument: str, value: Any) -> Any:
+    """Give arrays and tensors as they are, and anything else (lists) as an array, made once."""
+    return value if type(value) is np.ndarray or is_tensor(value) else as_array(argument, value)[0]
+
+
+def as_given(result: npt.NDArray[Any], image: Any) -> Any:
+    """Give a new result as the library of the image has it."""
+    if not is_tensor(image):
+        return result
+    import torch
+
+    return torch.from_numpy(result)
+
+
 def as_array(argument: str, value: Any) -> tuple[npt.NDArray[Any], str]:
     """View `value` as a NumPy array and name its dtype."""
     if type(value) is not np.ndarray:
@@ -62,6 +76,9 @@ def _array_of_objects(argument: str, value: Any) -> npt.NDArray[Any]:
         )
     try:
         return np.asarray(value)
+    except RuntimeError:  # torch's
+        got = f"a {type(value).__name__} of tensors that ask for gradients"
+        refuse(argument, "an array", got, "Join them first, with torch.stack.", TypeError)
     except (TypeError, ValueError):
         rule = "a regular array of numbers"
         refuse(argument, rule, f"an irregular {type(value).__name__}", "Give all rows one length.")
@@ -121,6 +138,7 @@ def beside(argument: str, value: Any, tensor: Any) -> Any:
     import torch
 
     if isinstance(value, torch.Tensor):
+        check_dense(argument, value)
         if value.device != tensor.device:
             remedy = f"Move it with .to({str(tensor.device)!r})."
             refuse(argument, f"on the image's device, {tensor.device}", f"a tensor on {value.device}", remedy)
@@ -133,7 +151,7 @@ def requested_dtype(dtype: Any) -> str | None:
     """Name the dtype that the caller asked for: a NumPy or torch dtype, a name, or None."""
     if dtype is None:
         return None
-    rule = "None or one of " + ", ".join(name for name in SUPPORTED if name != "bool")
+    rule = "None or one of " + ", ".join(repr(name) for name in SUPPORTED if name != "bool")
     if type(dtype).__module__ == "torch":
         name = str(dtype).removeprefix("torch.")
     elif isinstance(dtype, str) and dtype == "bfloat16":
@@ -172,6 +190,9 @@ def given_result(
     library = "a torch tensor, as the image is" if tensor else "a NumPy array, as the image is"
     if is_tensor(out) is not tensor or not (tensor or isinstance(out, np.ndarray)):
         refuse("out", library, describe(out), kind=TypeError)
+    if tensor and (out.is_conj() or out.is_neg()):  # seen as a copy, which would be written in its place
+        rule = "a tensor that holds its own numbers, no lazy conjugate or negative"
+        refuse("out", rule, describe(out), "Pass the tensor it was made from, or a new one.")
     view, name = as_array("out", out)
     if view.shape != shape or name != dtype:
         remedy = f"Pass dtype={name!r} to have the result converted." if view.shape == shape else ""

@@ -61,6 +61,16 @@ def itemsize(dtype: str) -> int:
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
+def floating_of(dtype: str) -> str:
+    """Name the floating type that goes on with values of a real type: its own where that is floating.
+
+    Of 32-bit integers those are meant that hold sums of pixels of at most 16 bits.
+    """
+    if dtype in FLOATS:
+        return dtype
+    return "float64" if dtype in ("int64", "uint64") else "float32"
+
+
 def exact_call(image: str, kernel: str) -> bool:
     """Whether image and kernel are both integer (or bool), so that the result is exact or refused."""
     return image in INTEGERS and kernel in INTEGERS
@@ -159,17 +169,23 @@ def weight_sum(kernel: npt.NDArray[Any]) -> int:
 
 
 def may_overflow(
-    pixels: npt.NDArray[Any], types: Types, weights: npt.NDArray[Any], bias: npt.NDArray[Any] | None
+    pixels: npt.NDArray[Any],
+    types: Types,
+    weights: npt.NDArray[Any],
+    bias: npt.NDArray[Any] | None,
+    fill: complex,
 ) -> bool:
     """Whether some sum might not be finite, judged by the largest magnitudes: two passes over the image.
 
-    Asked only where the caller's own `out` is to hold integers rounded from floating sums.
+    `fill` is 0 where no window reaches the fill value. Asked only where the caller's own `out` is to hold
+    integers rounded from floating sums.
     """
     if pixels.size == 0:
         return False
     if types.image == "bfloat16":
         return True  # NumPy cannot compare such pixels
-    largest = max(abs(float(pixels.min())), abs(float(pixels.max())))
+    # NumPy's maximum of a NaN and a number is NaN, Python's may be the number.
+    largest = float(np.maximum(max(abs(float(pixels.min())), abs(float(pixels.max()))), abs(fill)))
     offset = 0.0 if bias is None else float(np.abs(bias).max())
     bound = largest * float(np.abs(weights).sum(dtype=np.float64)) + offset
     # Half of the range leaves room for every rounding on the way; a NaN compares false.

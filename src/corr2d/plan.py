@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from corr2d import _native
+from corr2d.arguments import whole
 from corr2d.engines import Spec, registry
 from corr2d.errors import NoEngineError, describe, door, refuse, suggestion
 from corr2d.printed import Printed
@@ -95,12 +96,19 @@ def _duration(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} µs"
 
 
+def check_engine(engine: Any) -> None:
+    """Refuse the name of an engine that there is not."""
+    engines = registry()
+    if engine is not None and not (isinstance(engine, str) and engine in engines):
+        rule = "None or one of " + ", ".join(map(repr, engines))
+        kind = ValueError if isinstance(engine, str) else TypeError
+        refuse("engine", rule, describe(engine), suggestion(engine, engines), kind)
+
+
 def make_plan(spec: Spec, shape: tuple[int, ...], engine: str | None) -> Plan:
     """Choose the cheapest engine that supports the call, or the one that was asked for."""
     engines = registry()
-    if engine is not None and engine not in engines:
-        rule = "None or one of " + ", ".join(repr(name) for name in engines)
-        refuse("engine", rule, describe(engine), suggestion(engine, engines))
+    check_engine(engine)
     reasons = {name: candidate.supports(spec) for name, candidate in engines.items()}
     able = [name for name, reason in reasons.items() if reason is None]
     if engine is not None and engine not in able:
@@ -153,7 +161,8 @@ class Kept(dict[Any, Any]):
     def keep(self, key: Any, value: Any) -> None:
         """Keep `value` under `key`."""
         while len(self) >= self.most:
-            self.pop(next(iter(self), None), None)
+            # Through a list, which is made at once: other threads keep theirs meanwhile.
+            self.pop(next(iter(list(self)), None), None)
         self[key] = value
 
 
@@ -223,12 +232,6 @@ def set_num_threads(threads: int) -> None:
     >>> corr2d.set_num_threads(before)
     """
     global _threads
-    rule = "an int of at least 1"
-    if isinstance(threads, bool) or not hasattr(threads, "__index__"):
-        refuse("threads", rule, describe(threads), kind=TypeError)
-    count = int(threads)
-    if count < 1:
-        refuse("threads", rule, str(count))
-    _threads = count
+    _threads = whole("threads", threads, 1)
     for kept in (kinds, calls, large_calls):
         kept.clear()

@@ -7,13 +7,13 @@ border is one new row of :data:`BORDERS`.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corr2d.arguments import both, whole, whole_pair
 from corr2d.errors import describe, refuse, suggestion
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -147,8 +147,8 @@ def resolve_window(
     `flipped` says that the kernel's taps run backwards (``conv2d``): what "same" puts before and after, and
     which tap an anchor names, is then mirrored.
     """
-    strides = whole_pair("stride", stride, minimum=1)
-    dilations = whole_pair("dilation", dilation, minimum=1)
+    strides = whole_pair("stride", stride, least=1)
+    dilations = whole_pair("dilation", dilation, least=1)
     borders = border_pair(border)
     paddings = resolve_padding(kernel, dilations, padding, anchor, flipped)
     rows, columns = (
@@ -179,37 +179,9 @@ def _axis(image: int, taps: int, stride: int, dilation: int, padding: tuple[int,
     )
 
 
-def whole_pair(argument: str, value: Any, *, minimum: int) -> tuple[int, int]:
-    """Read an int, or a (y, x) pair of ints, each at least `minimum`."""
-    values = _pair_or_both(value)
-    rule = f"an int or a (y, x) pair of ints, each at least {minimum}"
-    if len(values) != 2:
-        refuse(argument, rule, describe(value), "A plain int stands for both axes.")
-    return _whole(argument, values[0], rule, minimum), _whole(argument, values[1], rule, minimum)
-
-
-def _pair_or_both(value: Any) -> Any:
-    """Give a sequence as it is, and a single value twice."""
-    if isinstance(value, (np.ndarray, range)):
-        value = list(value) if isinstance(value, range) else value.tolist()
-    return value if isinstance(value, (tuple, list)) else (value, value)
-
-
-def _whole(argument: str, value: Any, rule: str, minimum: int, remedy: str = "") -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        refuse(argument, rule, describe(value), remedy, TypeError)
-    if isinstance(value, bool):
-        refuse(argument, rule, describe(value), remedy, TypeError)
-    if number < minimum:
-        refuse(argument, rule, str(number), remedy)
-    return number
-
-
 def border_pair(border: Any) -> tuple[str, str]:
     """Read one rule, or a (y, x) pair of rules."""
-    names = _pair_or_both(border)
+    names = both(border)
     if len(names) != 2:
         refuse("border", "one rule or a (y, x) pair of rules", describe(border))
     for name in names:
@@ -253,7 +225,7 @@ def _anchored_padding(
     kernel: tuple[int, int], dilation: tuple[int, int], anchor: Any, flipped: bool
 ) -> list[tuple[int, int]]:
     paddings = []
-    for tap, size, step in zip(whole_pair("anchor", anchor, minimum=0), kernel, dilation, strict=True):
+    for tap, size, step in zip(whole_pair("anchor", anchor, least=0), kernel, dilation, strict=True):
         if tap >= size:
             refuse("anchor", f"inside the kernel of shape {kernel}", describe(anchor))
         before, after = step * tap, step * (size - 1 - tap)
@@ -266,15 +238,14 @@ def _explicit_padding(padding: Any) -> list[tuple[int, int]]:
     if isinstance(padding, str):
         refuse("padding", rule, repr(padding), suggestion(padding, PADDINGS))
     remedy = "To crop, slice the image instead."
-    sides = _pair_or_both(padding)
+    sides = both(padding)
     if len(sides) != 2:
         refuse("padding", rule, describe(padding))
     paddings = []
     for side in sides:
-        pair = _pair_or_both(side)
+        pair = both(side)
         if len(pair) != 2:
             refuse("padding", rule, describe(padding))
-        paddings.append(
-            (_whole("padding", pair[0], rule, 0, remedy), _whole("padding", pair[1], rule, 0, remedy))
-        )
+        before, after = (whole("padding", pixels, 0, rule=rule, remedy=remedy) for pixels in pair)
+        paddings.append((before, after))
     return paddings

@@ -27,12 +27,17 @@ MUCH = 0.1
 class Batch(ABC):
     """Pictures that are made of pictures, one by one, and what has been done so far."""
 
+    reading: dict[str, Any] = field(default_factory=dict, kw_only=True)  # options of `images.read`
     written: list[Path] = field(default_factory=list, init=False)
     failed: int = field(default=0, init=False)
 
     @abstractmethod
     def make(self, source: Path, target: Path) -> None:
         """Make one picture of one."""
+
+    def read(self, source: Path) -> images.Picture:
+        """Read one picture."""
+        return images.read(source, **self.reading)
 
     def remark(self) -> str | None:
         """What is worth a word in the end; of most batches nothing is."""
@@ -77,7 +82,7 @@ class FilterBatch(Batch):
 
     def make(self, source: Path, target: Path) -> None:
         """Filter one picture."""
-        picture = images.read(source)
+        picture = self.read(source)
         result = self.filter.pixels(picture.pixels)
         alpha = self.filter.alpha(picture.alpha, result.shape[:2])
         scale = self.scale or "clip"

@@ -9,7 +9,7 @@ import typer
 
 from corr2d import __version__, images, kernels
 from corr2d.cli.batch import FilterBatch, pair_up
-from corr2d.cli.edges import METHODS, EdgeBatch, read_finder
+from corr2d.cli.edges import METHODS, read_edges
 from corr2d.cli.field import EXAMPLES as FIELD_EXAMPLES
 from corr2d.cli.field import field
 from corr2d.cli.lines import FAULTS, INTERRUPTED, REFUSED, complain, one_line
@@ -116,6 +116,15 @@ Output = Annotated[
     ),
 ]
 
+Page = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Which picture of a file with several; 0 is the first."),
+]
+MaxPixels = Annotated[
+    int,
+    typer.Option(metavar="N", help="Refuse pictures of more pixels than this by their headers."),
+]
+
 
 @app.callback(invoke_without_command=True)
 def corr2d(
@@ -143,6 +152,8 @@ def apply(
     dilation: Dilation = "1",
     scale: Scale = None,
     dtype: FileType = None,
+    page: Page = None,
+    max_pixels: MaxPixels = images.MAX_PIXELS,
 ) -> int:
     """Filter pictures with a kernel and write the results.
 
@@ -155,7 +166,8 @@ def apply(
     """
     check_look(scale or "clip", dtype)
     chosen = read_filter(kernel, convolve, padding, border, fill, stride, dilation)
-    return FilterBatch(chosen, scale, dtype).run(pair_up(pictures, output))
+    reading = {"page": page, "max_pixels": max_pixels}
+    return FilterBatch(chosen, scale, dtype, reading=reading).run(pair_up(pictures, output))
 
 
 @app.command(epilog=EDGE_EXAMPLES)
@@ -175,7 +187,7 @@ def edges(
         float | None,
         typer.Option(
             metavar="PIXELS",
-            help="Smooth by a Gaussian of this width first; 1 for canny, else 0 if left out.",
+            help="Smooth by a Gaussian of this width first; 1 for canny and gaussian, else 0 if left out.",
         ),
     ] = None,
     low: Annotated[
@@ -196,18 +208,21 @@ def edges(
             help="Write outlines finer than a pixel as an SVG drawing; so does an OUT.svg without it.",
         ),
     ] = False,
+    page: Page = None,
+    max_pixels: MaxPixels = images.MAX_PIXELS,
 ) -> int:
     """Find edges in pictures and write them as pictures, or as drawings.
 
     canny writes white edges on black, 8 bits. A gradient is written as it is into TIFF, and from black to
-    white, the steepest place, into other formats. Colours are turned to grey first; pixels that are fully
-    transparent do not count.
+    white, the steepest place, into other formats. Colours are turned to grey first; for canny, pixels that
+    are fully transparent do not count.
 
     Names of the files written, inputs and failures: as for corr2d apply.
     """
     drawing = svg or output.lower().endswith(".svg")
-    chosen = read_finder(method, sigma, low, high, border, overlay, drawing)
-    return EdgeBatch(chosen).run(pair_up(pictures, output, ".svg" if drawing else ""))
+    reading = {"page": page, "max_pixels": max_pixels}
+    batch = read_edges(method, sigma, low, high, border, overlay, drawing, reading)
+    return batch.run(pair_up(pictures, output, ".svg" if drawing else ""))
 
 
 @app.command(epilog=LEARN_EXAMPLES, short_help="Find the kernel that made one picture of another.")
@@ -321,10 +336,12 @@ def explain(
     fill: Fill = "0",
     stride: Stride = "1",
     dilation: Dilation = "1",
+    page: Page = None,
+    max_pixels: MaxPixels = images.MAX_PIXELS,
 ) -> None:
     """Say how a picture would be filtered: which engine, why, and what it will cost."""
     chosen = read_filter(kernel, convolve, padding, border, fill, stride, dilation)
-    pixels = images.read(image).pixels
+    pixels = images.read(image, page=page, max_pixels=max_pixels).pixels
     print(chosen.plan(pixels, **channels(pixels)))
 
 
@@ -359,10 +376,9 @@ def run(arguments: list[str]) -> int | None:
     """Run the command line; what is wrong becomes one line and exit code 2."""
     # Boxes and colours are for people at a terminal; a pipe gets text that grep can read.
     app.rich_markup_mode = "rich" if sys.stdout.isatty() else None
+    commands = typer.main.get_command(app)
     try:
-        code: int | None = typer.main.get_command(app).main(
-            arguments, prog_name="corr2d", standalone_mode=False
-        )
+        code: int | None = commands.main(arguments, prog_name="corr2d", standalone_mode=False)
         return code
     except typer.Abort:  # what versions before 0.16 make of Ctrl-C
         return INTERRUPTED
@@ -372,5 +388,13 @@ def run(arguments: list[str]) -> int | None:
         message = fault.format_message()
         complain(f"{message}{help_of}" if message.endswith((".", "?")) else f"{message}.{help_of}")
     except FAULTS as fault:
-        complain(one_line(fault))
+        complain(_as_typed(one_line(fault), getattr(commands, "commands", {}).get(next(iter(arguments), ""))))
     return REFUSED
+
+
+def _as_typed(message: str, command: Any) -> str:
+    """Name what was wrong as it is typed: where the library says `max_pixels`, the option --max-pixels."""
+    word, rest = message.partition(" ")[::2]
+    option = f"--{word.replace('_', '-')}"
+    known = {name for parameter in getattr(command, "params", ()) for name in parameter.opts}
+    return f"{option} {rest}" if option in known else message

@@ -14,9 +14,8 @@ import numpy as np
 
 from corr2d import corr2d, images
 from corr2d.cli.batch import progress
-from corr2d.cli.edges import grey
 from corr2d.cli.lines import DONE, FAULTS, REFUSED, complain, one_line
-from corr2d.cli.options import WHOLE, Array, read_pair
+from corr2d.cli.options import WHOLE, Array, read_border, read_pair
 from corr2d.errors import door, refuse, suggestion
 from corr2d.images.files import replacing
 from corr2d.images.formats import ENDINGS
@@ -107,7 +106,7 @@ class Learner:
         first, second = images.read(before), images.read(after)
         pair = [first.pixels, second.pixels]
         if pair[0].ndim != pair[1].ndim:
-            pair = [grey(pixels) for pixels in pair]
+            pair = [images.grey(pixels) for pixels in pair]
         planes = [[pixels] if pixels.ndim == 2 else list(np.moveaxis(pixels, -1, 0)) for pixels in pair]
         mask = self._counting(pair[0].shape[:2], pair[1].shape[:2], first.alpha, second.alpha)
         return Planes(planes[0], planes[1], None if mask is None else [mask] * len(planes[0]))
@@ -156,7 +155,7 @@ def read_learner(
     if max_size is not None and chosen is not None:
         refuse("--max-size", "left out unless --size is auto", f"it with --size {size}")
     largest = None if max_size is None else _size("--max-size", max_size)
-    rules = tuple(border.split(",")) if border is not None and "," in border else border
+    rules = None if border is None else read_border(border)
     words = [] if constraint is None else constraint.split(",")
     conditions: Any = [_condition(word) for word in words] or None
     # Learnt from noise: what the library says of the options, it says of every picture.
@@ -169,7 +168,7 @@ def read_learner(
 
 
 def _size(option: str, text: str) -> tuple[int, int]:
-    sides = read_pair(option, text.replace("x", ",") if text[:1].isdigit() else text)
+    sides = read_pair(option, text)
     height, width = (sides, sides) if isinstance(sides, int) else sides
     if height < 1 or width < 1:
         refuse(option, "at least 1 pixel, or HEIGHT,WIDTH", repr(text))
@@ -240,6 +239,8 @@ def check_outputs(outputs: Sequence[str], inputs: Sequence[Path]) -> None:
                 repr(output),
                 suggestion(ending, WRITERS),
             )
+        if path.is_dir():
+            refuse("--output", "a file", f"the folder {output!r}", "Name a file in it, or another ending.")
         if not path.absolute().parent.is_dir():
             refuse(
                 "--output",
@@ -251,6 +252,7 @@ def check_outputs(outputs: Sequence[str], inputs: Sequence[Path]) -> None:
             refuse("--output", "another file than the inputs", repr(output), "Inputs are never overwritten.")
 
 
+@door
 def run_learning(
     learner: Learner, pairs: Sequence[tuple[Path, Path]], outputs: Sequence[str], name: bool
 ) -> int:

@@ -77,7 +77,7 @@ def read_filter(
     """Understand the options of a filter, and refuse those that no picture could be filtered with."""
     window = {
         "padding": read_padding(padding),
-        "border": tuple(border.split(",")) if "," in border else border,
+        "border": read_border(border),
         "fill": read_number("fill", fill),
         "stride": read_pair("stride", stride),
         "dilation": read_pair("dilation", dilation),
@@ -129,9 +129,14 @@ def read_padding(text: str) -> Any:
     return refuse("padding", "one, two (Y,X) or four numbers (TOP,BOTTOM,LEFT,RIGHT)", repr(text))
 
 
+def read_border(text: str) -> str | tuple[str, ...]:
+    """One rule for both axes, or Y,X."""
+    return tuple(rule.strip() for rule in text.split(",")) if "," in text else text.strip()
+
+
 def read_pair(option: str, text: str) -> int | tuple[int, int]:
-    """One whole number for both axes, or Y,X."""
-    sides = [side.strip() for side in text.split(",")]
+    """One whole number for both axes, or Y,X, or YxX as in ``box:size=3x5``."""
+    sides = [side.strip() for side in re.split("[,x]", text)]
     if len(sides) > 2 or not all(WHOLE.fullmatch(side) for side in sides):
         refuse(option, "a whole number or two, Y,X", repr(text))
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))

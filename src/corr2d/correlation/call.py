@@ -24,10 +24,9 @@ from corr2d.arrays import (
 )
 from corr2d.correlation.options import (
     Options,
-    channel_counts,
-    channels_last_but_two,
     check_bias,
     check_operands,
+    placed,
     read_fill,
     read_number,
     settled,
@@ -49,10 +48,9 @@ from corr2d.dtypes import (
     weight_sum,
 )
 from corr2d.engines import Spec
-from corr2d.errors import describe, refuse
+from corr2d.errors import refuse
 from corr2d.plan import Kept, Plan, calls, kinds, large_calls, make_plan
 from corr2d.weights import Weights, weigh
-from corr2d.window import resolve_window
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
     import numpy.typing as npt
@@ -63,9 +61,6 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
 # Kernels of more bytes are kept for the last few calls only.
 LARGE_KERNEL = 2**15
-
-
-_DTYPE = Options._fields.index("dtype")
 
 
 @dataclass(frozen=True)
@@ -90,9 +85,10 @@ def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: 
     plan = kind.plan
     # A refused call must have written nothing, so what might be refused for its values is computed aside.
     # Sums of small whole pixels and tame weights are finite, which is known without a look at the pixels.
-    safe = weights.traits.tame and kind.types.image in SMALL_INTEGERS and offsets is None
+    fill = plan.spec.fill
+    safe = weights.traits.tame and kind.types.image in SMALL_INTEGERS and offsets is None and fill == 0
     aside = kind.rounds and given is not None and not safe
-    aside = aside and may_overflow(pixels, kind.types, weights.array, offsets)
+    aside = aside and may_overflow(pixels, kind.types, weights.array, offsets, fill)
     if given is not None and not aside:
         result, target = out, given
     elif kind.result is not None:
@@ -171,13 +167,14 @@ def _prepare_new(
     pixels, image_dtype = as_array("image", image)
     given_taps, kernel_dtype = as_numbers("kernel", kernel)
     offsets = None if bias is None else as_numbers("bias", bias)[0]
+    check_operands(pixels, given_taps)
+    named = Options(*options)
     bound, by_range = None, False
     if exact_call(image_dtype, kernel_dtype):
-        bound, by_range = _bound(pixels, image_dtype, given_taps, offsets, Options(*options))
+        bound, by_range = _bound(pixels, image_dtype, given_taps, offsets, named, flipped)
     tensor = image is not pixels and is_tensor(image)
     swapped = out is not None and isinstance(out, np.ndarray) and not out.dtype.isnative
-    check_operands(pixels, given_taps)
-    types = resolve_types(image_dtype, kernel_dtype, requested_dtype(options[_DTYPE]), bound)
+    types = resolve_types(image_dtype, kernel_dtype, requested_dtype(named.dtype), bound)
     taps = given_taps[..., ::-1, ::-1] if flipped else given_taps
     weights = weigh(cast_weights(taps, types), types.exact)
     key = (
@@ -193,9 +190,7 @@ def _prepare_new(
     )
     kind = kinds.get(key)
     if kind is None:
-        request = Request(
-            pixels, taps.shape, types, weights, flipped, Options(*options), tensor, swapped, out is None
-        )
+        request = Request(pixels, taps.shape, types, weights, flipped, named, tensor, swapped, out is None)
         kind = _resolve(request)
         kinds.keep(key, kind)
     if offsets is not None:
@@ -242,19 +237,8 @@ class Request(NamedTuple):
 
 def _resolve(request: Request) -> Kind:
     image, kernel_shape, types, options = request.image, request.kernel_shape, request.types, request.options
-    shape, channel_axis = channels_last_but_two(image.shape, options.channel_axis)
-    if 0 in shape[-2:]:
-        refuse("image", "of at least one pixel", f"H, W = {shape[-2:]} (shape {image.shape})")
-    groups, channels, out_channels = channel_counts(shape, kernel_shape, options)
-    rows, columns = resolve_window(
-        (shape[-2], shape[-1]),
-        (kernel_shape[-2], kernel_shape[-1]),
-        padding=options.padding,
-        border=options.border,
-        stride=options.stride,
-        dilation=options.dilation,
-        anchor=options.anchor,
-        flipped=request.flipped,
+    shape, channel_axis, groups, channels, out_channels, rows, columns = placed(
+        image.shape, kernel_shape, options, request.flipped
     )
     channelled = len(kernel_shape) == 4
     batch = shape[:-3] if channelled else shape[:-2]
@@ -268,7 +252,7 @@ def _resolve(request: Request) -> Kind:
         rows=rows,
         columns=columns,
         types=types,
-        fill=fill if rows.reaches_fill or columns.reaches_fill else fill * 0,
+        fill=fill if rows.reaches_fill or columns.reaches_fill else 0,
         batch=batch,
         channelled=channelled,
         groups=groups,
@@ -290,19 +274,16 @@ def _resolve(request: Request) -> Kind:
 
 
 def _bound(
-    image: Array, image_dtype: str, kernel: Array, bias: Array | None, options: Options
+    image: Array, image_dtype: str, kernel: Array, bias: Array | None, options: Options, flipped: bool
 ) -> tuple[int, bool]:
     """Bound what an exact call may sum up to; tell whether the image's own range had to be looked at."""
-    check_operands(image, kernel)
-    names = options.border if isinstance(options.border, (tuple, list)) else [options.border]
-    reaches_fill = "constant" in names and not (
-        isinstance(options.padding, str) and options.padding == "valid"
-    )
-    fill = whole_value("fill", read_number(options.fill)) if reaches_fill else 0
+    fill = read_number(options.fill)
+    if fill != 0:  # else where the windows lie changes nothing
+        where = placed(image.shape, kernel.shape, options, flipped)
+        reached = where.rows.reaches_fill or where.columns.reaches_fill
+        fill = whole_value("fill", fill) if reached else 0
     offset = 0
     if bias is not None and bias.size:
-        if bias.dtype.kind == "c":
-            refuse("bias", "real for a real result", describe(bias), kind=TypeError)
         offset = max(abs(whole_value("bias", value)) for value in bias.ravel().tolist())
     limit = exact_limit(image_dtype, requested_dtype(options.dtype))
     return exact_bound(weight_sum(kernel), image_dtype, fill, offset, limit, image)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from corr2d.arguments import whole
 from corr2d.dtypes import COMPLEX, LARGEST, Types
 from corr2d.errors import describe, refuse
+from corr2d.window import Axis, resolve_window
 
 
 class Options(NamedTuple):
@@ -44,9 +46,7 @@ def channels_last_but_two(shape: tuple[int, ...], channel_axis: Any) -> tuple[tu
     if channel_axis is None:
         return shape, None
     rule = f"None or an axis of the image, from {-len(shape)} to {len(shape) - 1}"
-    if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
-        refuse("channel_axis", rule, describe(channel_axis), kind=TypeError)
-    axis = int(channel_axis)
+    axis = whole("channel_axis", channel_axis, rule=rule)
     if len(shape) < 3 or not -len(shape) <= axis < len(shape):
         refuse(
             "channel_axis",
@@ -62,12 +62,7 @@ def channels_last_but_two(shape: tuple[int, ...], channel_axis: Any) -> tuple[tu
 
 def channel_counts(shape: tuple[int, ...], kernel: tuple[int, ...], options: Options) -> tuple[int, int, int]:
     """Give (groups, image channels per group, result channels per group)."""
-    groups = options.groups
-    if isinstance(groups, bool) or not hasattr(groups, "__index__"):
-        refuse("groups", "an int of at least 1", describe(groups), kind=TypeError)
-    groups = int(groups)
-    if groups < 1:
-        refuse("groups", "an int of at least 1", str(groups))
+    groups = whole("groups", options.groups, 1)
     if len(kernel) == 2:
         if groups != 1:
             refuse(
@@ -87,6 +82,37 @@ def channel_counts(shape: tuple[int, ...], kernel: tuple[int, ...], options: Opt
             "Name the axis with channel_axis if the channels are elsewhere.",
         )
     return groups, kernel[1], kernel[0] // groups
+
+
+class Placed(NamedTuple):
+    """Where the windows of a call lie, and how its channels are grouped."""
+
+    shape: tuple[int, ...]  # the image's, with the channels before the last two axes
+    channel_axis: int | None  # where they were, None if there
+    groups: int
+    channels: int  # per group
+    out_channels: int  # per group
+    rows: Axis
+    columns: Axis
+
+
+def placed(image: tuple[int, ...], kernel: tuple[int, ...], options: Options, flipped: bool) -> Placed:
+    """Place the windows of a kernel of one shape on an image of another."""
+    shape, channel_axis = channels_last_but_two(image, options.channel_axis)
+    if 0 in shape[-2:]:
+        refuse("image", "of at least one pixel", f"H, W = {shape[-2:]} (shape {image})")
+    counts = channel_counts(shape, kernel, options)
+    rows, columns = resolve_window(
+        (shape[-2], shape[-1]),
+        (kernel[-2], kernel[-1]),
+        padding=options.padding,
+        border=options.border,
+        stride=options.stride,
+        dilation=options.dilation,
+        anchor=options.anchor,
+        flipped=flipped,
+    )
+    return Placed(shape, channel_axis, *counts, rows, columns)
 
 
 def read_fill(fill: Any, types: Types) -> Any:
@@ -112,15 +138,21 @@ def read_fill(fill: Any, types: Types) -> Any:
 
 def read_number(fill: Any) -> Any:
     """Read the fill value as a Python number."""
-    if getattr(fill, "ndim", None) == 0 and hasattr(fill, "item"):
-        fill = fill.item()
+    fill = _held(fill)
     if not isinstance(fill, (bool, int, float, complex)):
         refuse("fill", "one number", describe(fill), kind=TypeError)
     return fill
 
 
+def _held(option: Any) -> Any:
+    """Give the number that an array or tensor without axes holds, and any other option as it is."""
+    return option.item() if getattr(option, "ndim", None) == 0 and hasattr(option, "item") else option
+
+
 def whole_value(argument: str, value: Any) -> int:
     """Read a number that an exact sum can hold."""
+    if isinstance(value, complex):
+        refuse(argument, "real for a real result", describe(value), kind=TypeError)
     if value != value or value in (float("inf"), float("-inf")) or value != int(value):
         refuse(
             argument,
@@ -154,4 +186,5 @@ def settled(options: tuple[Any, ...]) -> tuple[Any, Any]:
     if _PLAIN.issuperset(types):
         _plain_options.add(types)
         return types, options
-    return types, tuple([option if type(option) in _PLAIN else repr(option) for option in options])
+    # An array and a tensor print some of their digits only, so the number in it is taken out first.
+    return types, tuple([option if type(option) in _PLAIN else repr(_held(option)) for option in options])

@@ -12,17 +12,15 @@ from typing import Any, NamedTuple
 from corr2d.arrays import beside, check_dense, requested_dtype
 from corr2d.correlation.options import (
     Options,
-    channel_counts,
-    channels_last_but_two,
     check_bias,
     check_operands,
+    placed,
     read_fill,
     settled,
 )
 from corr2d.dtypes import FLOATS, INTEGERS, Types, exact_call, resolve_types
 from corr2d.errors import refuse
-from corr2d.plan import kinds
-from corr2d.window import resolve_window
+from corr2d.plan import check_engine, kinds
 
 
 class Route(NamedTuple):
@@ -53,6 +51,7 @@ def run_tensors(image: Any, kernel: Any, flipped: bool, options: Options, bias: 
     key = (shapes, flipped, settled(options), None if bias is None else (bias.shape, bias.dtype))
     route = kinds.get(key, ...)
     if route is ...:
+        check_engine(options.engine)  # here only: the tracer knows no registry of engines
         route = _resolve(image, kernel, flipped, options, bias, out)
         if route is not None and options.engine is None and kernel.dim() == 4:
             route = _by_torch(route, image, kernel, backward)
@@ -110,19 +109,8 @@ def _route(
 ) -> Route:
     from corr2d.autograd import Window
 
-    shape, channel_axis = channels_last_but_two(tuple(image.shape), options.channel_axis)
-    if 0 in shape[-2:]:
-        refuse("image", "of at least one pixel", f"H, W = {shape[-2:]} (shape {tuple(image.shape)})")
-    groups, channels, out_channels = channel_counts(shape, tuple(kernel.shape), options)
-    rows, columns = resolve_window(
-        (shape[-2], shape[-1]),
-        (kernel.shape[-2], kernel.shape[-1]),
-        padding=options.padding,
-        border=options.border,
-        stride=options.stride,
-        dilation=options.dilation,
-        anchor=options.anchor,
-        flipped=flipped,
+    shape, channel_axis, groups, channels, out_channels, rows, columns = placed(
+        tuple(image.shape), tuple(kernel.shape), options, flipped
     )
     fill = read_fill(options.fill, types)
     channelled = kernel.dim() == 4

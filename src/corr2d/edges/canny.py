@@ -6,44 +6,41 @@ of those keep the ones of at least `low` from which a chain of neighbours leads 
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from corr2d.arrays import is_tensor
-from corr2d.edges.compat import canny_opencv
+from corr2d.arguments import choice
+from corr2d.arrays import as_given
 from corr2d.edges.detection import Question, detect
-from corr2d.edges.thresholds import magnitude
+from corr2d.edges.opencv import canny_opencv
+from corr2d.edges.thresholds import finite_length
 from corr2d.errors import describe, door, refuse
-from corr2d.kernels.arguments import choice
+from corr2d.printed import Printed
 
 LIBRARIES = ("opencv",)
-# What compat='opencv' has no say in, with its default.
-OURS = {
-    "sigma": 1.0,
-    "quantiles": False,
-    "operator": "scharr",
-    "border": "symmetric",
-    "fill": 0,
-    "mask": None,
-}
+# What compat='opencv' leaves no say in.
+OURS = ("sigma", "quantiles", "operator", "border", "fill", "channel_axis", "mask")
 
 
-@dataclass(frozen=True, eq=False)
-class CannyStages:
-    """What Canny's detector makes of an image, step by step.
+@dataclass(frozen=True, eq=False, repr=False)
+class CannyStages(Printed):
+    """What Canny's detector makes of an image, step by step; ``print`` shows it in numbers.
 
-    All arrays have the image's shape (..., H, W); torch tensors if the image is one.
+    All arrays but `smooth` have the shape (..., H, W), without channels; torch tensors if the image is one.
 
     Attributes
     ----------
-    smooth : array
-        The smoothed image; the image itself for ``sigma=0`` and for ``operator="gaussian"``. With a mask, or
-        pixels that are not finite, the mean over the pixels that count, less the middle of their range, and
-        NaN where none is near.
+    smooth : array of the image's shape
+        The smoothed image; a copy of the image for ``sigma=0`` and for ``operator="gaussian"``. With a mask,
+        or pixels that are not finite, the mean over the pixels that count, less the middle of their range,
+        and NaN where none is near.
     y, x : array
-        The gradient, in grey levels per pixel: positive where brightness grows downwards, to the right.
+        The gradient, in grey levels per pixel: positive where brightness grows downwards, to the right. Of
+        channels it is one for all, see `canny`.
     magnitude : array
         Its length, 0 where it is not finite.
     maxima : array of bool
@@ -54,6 +51,8 @@ class CannyStages:
         What `canny` returns: strong maxima, and the weak ones that reach them.
     low, high : float, or ndarray of float64 of the batch's shape
         The thresholds, given or found: pass them on, and the next image is judged alike.
+    channel_axis : int or None
+        Where the channels of `smooth` are, as it was given.
     """
 
     smooth: Any
@@ -66,6 +65,46 @@ class CannyStages:
     edges: Any
     low: Any
     high: Any
+    channel_axis: int | None = None
+
+    def plot(self, image: Any = None, part: tuple[slice, slice] | None = None) -> Any:
+        """Draw every step, of one image; see `corr2d.plots.edges.stages`.
+
+        Parameters
+        ----------
+        image : array_like, optional
+            The image itself, to be drawn first.
+        part : (rows, columns), two slices, optional
+            The part that is drawn; by default all of it.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new figure, bound to no window.
+        """
+        # Pictures stand above this room, so they are called by name only.
+        return importlib.import_module("corr2d.plots.edges").stages(self, image, part)
+
+    def __repr__(self) -> str:
+        return f"<CannyStages of {tuple(self.edges.shape)}: low {_range(self.low)}, high {_range(self.high)}>"
+
+    def __str__(self) -> str:
+        lines = [
+            f"Canny's edges of an image of {' x '.join(map(str, self.edges.shape))}",
+            f"  thresholds  low {_range(self.low)}, high {_range(self.high)}",
+        ]
+        for name in ("maxima", "weak", "strong", "edges"):
+            marked = np.asarray(getattr(self, name))
+            lines.append(f"  {name:10}  {np.count_nonzero(marked) / max(1, marked.size):6.2%} of the pixels")
+        return "\n".join(lines)
+
+
+def _range(values: Any) -> str:
+    """Write one number, or the least and the greatest of several."""
+    if not np.size(values):
+        return "none"
+    least, greatest = float(np.min(values)), float(np.max(values))
+    return f"{least:.4g}" if least == greatest else f"{least:.4g} to {greatest:.4g}"
 
 
 @door
@@ -79,6 +118,7 @@ def canny(
     operator: str = "scharr",
     border: Any = "symmetric",
     fill: float = 0,
+    channel_axis: int | None = None,
     mask: Any = None,
     compat: str | None = None,
     aperture: int | None = None,
@@ -108,13 +148,17 @@ def canny(
         How the image goes on past its edges. Past them there is no gradient to be less than.
     fill : number, default 0
         The value past the edges for ``border="constant"``.
+    channel_axis : int, optional
+        Where the image's channels are, as in (H, W, C): -1. Their gradients become one, as in ``gradient(...,
+        color="structure")``, so that red beside an equally bright green is an edge too. The result has no
+        channel axis.
     mask : array_like of bool, optional
-        True where a pixel counts; of the image's shape or of its last dimensions. The others influence
-        nothing and hold no edge. Pixels that are not finite never count.
+        True where a pixel counts; of the image's shape without its channels, or of its last dimensions. The
+        others influence nothing and hold no edge. Pixels that are not finite in every channel never count.
     compat : {"opencv"}, optional
         Give ``cv2.Canny(image, low, high, apertureSize=aperture, L2gradient=l2gradient)``, pixel for pixel,
         for images of uint8: nothing is smoothed and thresholds are in raw Sobel units. `sigma`, `quantiles`,
-        `operator`, `border`, `fill` and `mask` must then be left out.
+        `operator`, `border`, `fill`, `channel_axis` and `mask` must then be left out.
     aperture : {3, 5, 7}, default 3
         Size of OpenCV's Sobel kernels, with `compat` only.
     l2gradient : bool, default False
@@ -140,12 +184,17 @@ def canny(
     hundred thousand, and ``low = high / 2``. So the edges of ``a * image + b`` are those of ``image``. An
     image that is edges or texture for more than a half has no even part to judge by: give the thresholds.
 
+    *Channels.* The magnitude is the root of the larger eigenvalue of the structure tensor, a sum over the
+    channels [4]_: of C equal ones it is ``sqrt(C)`` times that of one, and so are the thresholds found. Of
+    noise that differs from channel to channel still less passes.
+
     *Suppression.* The magnitude is compared with its linear interpolation where the gradient's line leaves
     the square of the 8 neighbours. Of two neighbours that are equal up to rounding (2**-17 in
     float32, 2**-40 in float64) the upper, or left, one stays.
 
     *Masks.* Smoothing is normalised convolution [2]_: the mean over the pixels that count. Changing the
-    others changes no bit of the result.
+    others changes no bit of the result. With a mask, or one pixel that is not finite, "gaussian" smooths
+    first and then takes central differences: in the whole image.
 
     *Numerics.* In float32 for images of up to 16 bits, float16 and bfloat16, else in float64 unless the image
     is float32. The result does not depend on the number of threads or on the instruction set, as far as the
@@ -162,6 +211,8 @@ def canny(
        Conference on Computer Vision and Pattern Recognition, 515-523, 1993.
     .. [3] H. Voorhees and T. Poggio, "Detecting textons and texture boundaries in natural images",
        Proceedings of the First International Conference on Computer Vision, 250-258, 1987.
+    .. [4] S. Di Zenzo, "A note on the gradient of a multi-image", Computer Vision, Graphics, and Image
+       Processing 33(1), 116-125, 1986.
 
     Examples
     --------
@@ -173,19 +224,16 @@ def canny(
     >>> np.unique(canny(np.uint8(255 * image), low=100, high=200, compat="opencv"))
     array([  0, 255], dtype=uint8)
     """
-    given = {"sigma": sigma, "quantiles": quantiles, "operator": operator, "border": border, "fill": fill}
+    asked = Question(sigma, low, high, quantiles, operator, border, fill, channel_axis, mask)
     if compat is not None:
-        _check_compat(compat, {**given, "mask": mask})
+        _check_compat(compat, asked)
         aperture = 3 if aperture is None else aperture
-        return like(
-            image, canny_opencv(image, low, high, aperture, False if l2gradient is None else l2gradient)
-        )
+        squared = False if l2gradient is None else l2gradient
+        return as_given(canny_opencv(image, low, high, aperture, squared), image)
     for argument, value in (("aperture", aperture), ("l2gradient", l2gradient)):
         if value is not None:
             refuse(argument, "left out unless compat='opencv'", describe(value))
-    return like(
-        image, detect(image, Question(sigma, low, high, quantiles, operator, border, fill, mask)).edges()
-    )
+    return as_given(detect(image, asked).edges(), image)
 
 
 @door
@@ -199,13 +247,14 @@ def canny_stages(
     operator: str = "scharr",
     border: Any = "symmetric",
     fill: float = 0,
+    channel_axis: int | None = None,
     mask: Any = None,
 ) -> CannyStages:
     """Find edges as `canny` does, and return what every step made, the thresholds among it.
 
     Parameters
     ----------
-    image, sigma, low, high, quantiles, operator, border, fill, mask
+    image, sigma, low, high, quantiles, operator, border, fill, channel_axis, mask
         As for `canny`.
 
     Returns
@@ -227,43 +276,38 @@ def canny_stages(
     >>> stages.low, stages.high, stages.x[2].tolist()
     (1.0, 2.0, [0.0, 0.0, 0.0, 5.0, 5.0, 0.0, 0.0, 0.0])
     """
-    found = detect(image, Question(sigma, low, high, quantiles, operator, border, fill, mask))
-    classes = found.classes(found.low, found.high)
-    nothing = np.zeros(found.low.shape)
-    y, x = found.parts
+    asked = Question(sigma, low, high, quantiles, operator, border, fill, channel_axis, mask)
+    slopes, low, high = detect(image, asked)
+    y, x = slopes.parts  # first, so that no later step takes them again
+    classes, nothing = slopes.traced(low, high, classes=True), np.zeros(low.shape)
+    # What is not smoothed is the caller's own image.
+    smooth = slopes.smooth.copy()
     parts = {
-        "smooth": found.smooth,
+        "smooth": smooth if channel_axis is None else np.moveaxis(smooth, -3, channel_axis),
         "y": y,
         "x": x,
-        "magnitude": magnitude(y, x),
-        "maxima": found.classes(nothing, nothing) > 0,
+        "magnitude": finite_length(y, x),
+        "maxima": slopes.traced(nothing, nothing, classes=True) > 0,
         "weak": classes == 1,
         "strong": classes == 2,
-        "edges": found.edges(),
+        "edges": slopes.traced(low, high).view(np.bool_),
     }
-    thresholds = (found.low, found.high) if found.low.ndim else (float(found.low), float(found.high))
     return CannyStages(
-        **{name: like(image, part) for name, part in parts.items()}, low=thresholds[0], high=thresholds[1]
+        **{name: as_given(part, image) for name, part in parts.items()},
+        low=low if low.ndim else float(low),
+        high=high if high.ndim else float(high),
+        channel_axis=channel_axis,
     )
 
 
-def like(image: Any, result: Any) -> Any:
-    """Give a result as the library of the image has it."""
-    if not is_tensor(image):
-        return result
-    import torch
-
-    return torch.from_numpy(np.array(result) if not result.flags.writeable else result)
-
-
-def _check_compat(compat: Any, given: dict[str, Any]) -> None:
+def _check_compat(compat: Any, asked: Question) -> None:
     choice("compat", compat, LIBRARIES)
-    for argument, default in OURS.items():
-        value = given[argument]
+    for argument in OURS:
+        value, default = getattr(asked, argument), inspect.signature(canny).parameters[argument].default
         if value is not default and not (isinstance(value, type(default)) and value == default):
             refuse(
                 argument,
                 f"left out with compat={compat!r}",
                 describe(value),
-                "OpenCV's Canny does not smooth, has one border and no mask.",
+                "OpenCV's Canny does not smooth, has one border, one channel and no mask.",
             )

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from corr2d.edges.canny import like
+from corr2d.arguments import whole
+from corr2d.arrays import as_given
 from corr2d.edges.detection import Question, detect
 from corr2d.edges.operators import Array
 from corr2d.edges.points import EdgePoints, points_of
-from corr2d.errors import describe, door, refuse
-from corr2d.kernels.arguments import whole
+from corr2d.errors import door
 
 # How far apart the pixels of two points that follow one another may lie, on each axis: one missing pixel is
 # bridged, as in [2] of `contours`.
@@ -28,15 +28,15 @@ class Contour:
     positions : array of float64, shape (n, 2)
         (y, x) in pixels, in order; (0, 0) is the centre of the first pixel. Whoever walks along has the
         brighter side on the left (as seen on a screen, where y goes down).
-    direction, strength : arrays of float64, shape (n,)
-        The gradient's direction and magnitude at each point, as in `EdgePoints`.
+    orientation, magnitude : arrays of float64, shape (n,)
+        The gradient's direction and length at each point, as in `EdgePoints`.
     closed : bool
         Whether the last point leads back to the first, which is not repeated.
     """
 
     positions: Any
-    direction: Any
-    strength: Any
+    orientation: Any
+    magnitude: Any
     closed: bool
 
     def __len__(self) -> int:
@@ -53,12 +53,13 @@ def contours(
     low: Any = None,
     high: Any = None,
     *,
-    shortest: int = 2,
     quantiles: bool = False,
     operator: str = "scharr",
     border: Any = "symmetric",
     fill: float = 0,
+    channel_axis: int | None = None,
     mask: Any = None,
+    shortest: int = 2,
 ) -> list[Contour]:
     """Find edges finer than a pixel, and join them to polylines.
 
@@ -67,9 +68,9 @@ def contours(
 
     Parameters
     ----------
-    image : array_like, shape (H, W)
+    image : array_like, shape (H, W), or with channels beside
         One image of real numbers, as for `canny`.
-    sigma, low, high, quantiles, operator, border, fill, mask
+    sigma, low, high, quantiles, operator, border, fill, channel_axis, mask
         As for `canny`.
     shortest : int, default 2
         Polylines of fewer points are left out.
@@ -107,20 +108,21 @@ def contours(
     >>> outline.closed, round(float(np.hypot(*(outline.positions - 20).T).mean()), 1)
     (True, 11.9)
     """
-    whole("shortest", shortest, "a number of points", 1)
-    found = detect(image, Question(sigma, low, high, quantiles, operator, border, fill, mask))
-    if found.smooth.ndim != 2:
-        refuse("image", "one image of shape (H, W)", describe(image), "Call it for each image of a batch.")
+    whole("shortest", shortest, 1)
+    asked = Question(sigma, low, high, quantiles, operator, border, fill, channel_axis, mask)
+    found = detect(image, asked, single=True)
     points = points_of(found)
     chains = [
-        chain for chain in _chains(_successors(points, found.smooth.shape)) if len(chain[0]) >= shortest
+        (order, closed)
+        for order, closed in _chains(_successors(points, found.slopes.shape))
+        if len(order) >= shortest
     ]
-    chains.sort(key=lambda chain: -len(chain[0]))
+    chains.sort(key=lambda chain: (-len(chain[0]), int(chain[0].min())))
     return [
         Contour(
-            like(image, points.positions[order]),
-            like(image, points.direction[order]),
-            like(image, points.strength[order]),
+            as_given(points.positions[order], image),
+            as_given(points.orientation[order], image),
+            as_given(points.magnitude[order], image),
             closed,
         )
         for order, closed in chains
@@ -132,7 +134,7 @@ def _successors(points: EdgePoints, shape: tuple[int, ...]) -> Array:
     count = len(points)
     number = np.full((shape[0] + 2 * REACH, shape[1] + 2 * REACH), -1, np.int64)
     number[tuple(points.pixels.T + REACH)] = np.arange(count)
-    normal = np.stack([np.sin(points.direction), np.cos(points.direction)], axis=-1)
+    normal = np.stack([np.sin(points.orientation), np.cos(points.orientation)], axis=-1)
     tangent = np.stack([normal[:, 1], -normal[:, 0]], axis=-1)  # the brighter side on the left
     nearest = {side: np.full(count, np.inf) for side in (1, -1)}
     chosen = {side: np.full(count, -1, np.int64) for side in (1, -1)}
@@ -171,4 +173,4 @@ def _chains(successors: Array) -> list[tuple[Array, bool]]:
             order.append(at)
             at = following[at]
         chains.append((np.array(order), closed))
-    return sorted(chains, key=lambda chain: int(chain[0].min()))
+    return chains

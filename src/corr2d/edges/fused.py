@@ -16,30 +16,16 @@ import numpy as np
 from corr2d import _native
 from corr2d.arrays import as_array, given_result, is_tensor, new_tensor
 from corr2d.correlation.call import Kind, prepare
-from corr2d.correlation.options import Options
-from corr2d.dtypes import INTEGERS, SMALL_INTEGERS
-from corr2d.edges.operators import Array, Operator, Scale
+from corr2d.dtypes import floating_of
+from corr2d.edges.operators import Array, Operator
+from corr2d.edges.request import Request
 from corr2d.engines._core import native_call
+from corr2d.kernels.derivatives import Scale
 from corr2d.plan import Kept, threads_worth
 
 # Seconds per pixel and tap of a factor, on one thread of AVX2, for the number of threads. A wrong guess is
 # slow, never wrong.
 SECONDS_PER_TAP = 1.5e-10
-
-
-class Request(NamedTuple):
-    """How a gradient is to be taken, checked."""
-
-    operator: Operator
-    scale: Scale
-    border: Any
-    fill: Any
-    channel_axis: Any
-    dtype: Any
-
-    def options(self, channel_axis: Any) -> tuple[Any, ...]:
-        """Give the operator's options: "same" size, everything else as asked for."""
-        return Options("same", self.border, self.fill, 1, 1, None, 1, channel_axis, self.dtype, None)
 
 
 class Prepared(NamedTuple):
@@ -83,13 +69,6 @@ def fused_magnitude(image: Any, request: Request, out: Any) -> Any:
     return out
 
 
-def magnitude_dtype(components: str, image: str) -> str:
-    """Name the dtype of a magnitude: the components' own where that is floating."""
-    if components in INTEGERS:
-        return "float32" if image in SMALL_INTEGERS else "float64"
-    return components
-
-
 def _resolved(image: Any, request: Request, outputs: int) -> tuple[Prepared, Array] | None:
     """Find or resolve the call as one of the stacked kernel; None where the native pass does not take it."""
     key = _plain_key(image, request, outputs)
@@ -122,14 +101,19 @@ def _resolve(image: Any, request: Request, outputs: int) -> tuple[Prepared, Arra
     if not operator.square or _wants_gradients(image):
         return None
     array = as_array("image", image)[0]
-    if array.ndim < 2 or (array.shape[-1] > 1 and array.strides[-1] != array.itemsize):
+    if (
+        array.ndim < 2
+        or 0 in array.shape[-2:]
+        or (array.shape[-1] > 1 and array.strides[-1] != array.itemsize)
+    ):
         return None
     axis = request.channel_axis
     if axis is not None and (type(axis) is not int or array.ndim < 3 or axis not in (-3, array.ndim - 3)):
         return None
     stacked = _stacked(operator, request.scale)
     one_channel = (image if is_tensor(image) else array)[..., None, :, :]
-    kind, pixels, _, _, _ = prepare(one_channel, stacked, False, request.options(None), None, None)
+    options = request._replace(channel_axis=None).options()
+    kind, pixels, _, _, _ = prepare(one_channel, stacked, False, options, None, None)
     key = (id(kind), id(operator), request.scale, outputs)
     call = _prepared_calls.get(key)
     if call is None:
@@ -169,7 +153,7 @@ def _stacked(operator: Operator, scale: Scale) -> Array:
 
 def _prepare(kind: Kind, operator: Operator, scale: Scale, outputs: int) -> Prepared:
     spec = kind.plan.spec
-    dtype = spec.types.result if outputs == 2 else magnitude_dtype(spec.types.result, spec.types.image)
+    dtype = spec.types.result if outputs == 2 else floating_of(spec.types.result)
     wanted = replace(spec, out_channels=outputs, types=replace(spec.types, result=dtype))
     # What int32 holds exactly float64 does.
     sums = "float64" if spec.types.sum == "int32" else spec.types.sum

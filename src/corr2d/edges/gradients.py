@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from corr2d.arrays import requested_dtype
-from corr2d.dtypes import COMPLEX, FLOATS
-from corr2d.edges.components import angle, component, components, length, magnitude_of_image, refuse_complex
-from corr2d.edges.fused import Request
-from corr2d.edges.operators import Axis, Operator, Scale, axis_named, operator_named, scale_named
+from corr2d.arguments import choice
+from corr2d.edges.components import angle, component, components, length, magnitude_of_image
+from corr2d.edges.operators import Operator
+from corr2d.edges.request import read_request
 from corr2d.edges.structure import across_channels
 from corr2d.errors import describe, door, refuse
-from corr2d.kernels.arguments import choice
+from corr2d.kernels.derivatives import AXES, Axis, Scale
 
 COLORS = ("each", "structure")
 
@@ -47,8 +46,7 @@ class Gradient:
         Floating. It neither overflows nor underflows where y and x do not, and is NaN where either is. Its
         derivative where both are 0 is taken as 0.
         """
-        dtype = str(self.y.dtype).removeprefix("torch.")
-        return length(self.y, self.x, "uint8" if dtype == "int32" else dtype)
+        return length(self.y, self.x)
 
     @functools.cached_property
     def orientation(self) -> Any:
@@ -105,7 +103,8 @@ def gradient(
         Where the image's channels are, as in (H, W, C): -1.
     color : {"each", "structure"}, default "each"
         Each channel's own gradient; or one for all channels, the main axis of their structure tensor [3]_,
-        whose result has no channel axis.
+        whose result has no channel axis. It points where the channels together grow brighter; where they
+        cancel, where the earlier ones do.
     dtype : dtype, optional
         Another dtype for y and x. To an integer dtype values are rounded half to even and saturated.
 
@@ -150,7 +149,7 @@ def gradient(
     >>> gradient(ramp, "sobel", scale="raw").x[1]
     array([12, 24, 24, 12])
     """
-    asked = request(operator, sigma, border, fill, scale, channel_axis, dtype)
+    asked = read_request(operator, sigma, border, fill, scale, channel_axis, dtype)
     choice("color", color, COLORS)
     y, x = components(image, asked)
     if color == "structure":
@@ -203,9 +202,8 @@ def derivative(
            [2., 2.],
            [0., 0.]])
     """
-    asked = request(operator, sigma, border, fill, scale, channel_axis, dtype)
-    refuse_complex(image)
-    return component(image, axis_named(axis), asked, out)
+    asked = read_request(operator, sigma, border, fill, scale, channel_axis, dtype)
+    return component(image, choice("axis", axis, AXES), asked, out)
 
 
 @door
@@ -260,7 +258,7 @@ def magnitude(
     >>> magnitude([[0, 3, 6], [4, 7, 10], [8, 11, 14]])[1, 1]
     np.float64(5.0)
     """
-    asked = request(operator, sigma, border, fill, scale, channel_axis, dtype, floating=True)
+    asked = read_request(operator, sigma, border, fill, scale, channel_axis, dtype, floating=True)
     if color == "each":
         return magnitude_of_image(image, asked, out)
     choice("color", color, COLORS)
@@ -268,24 +266,3 @@ def magnitude(
         refuse("out", "None for color='structure'", describe(out))
     y, x = across_channels(*components(image, asked), channel_axis)
     return Gradient(y, x, asked.operator).magnitude
-
-
-def request(
-    operator: Any,
-    sigma: Any,
-    border: Any,
-    fill: Any,
-    scale: Any,
-    channel_axis: Any,
-    dtype: Any,
-    *,
-    floating: bool = False,
-) -> Request:
-    """Check what the operator itself does not; `floating`: the result is no integer."""
-    wanted = None if dtype is None else requested_dtype(dtype)
-    if wanted in COMPLEX:
-        refuse("dtype", "real", repr(wanted), kind=TypeError)
-    if floating and wanted is not None and wanted not in FLOATS:
-        rule = "None or one of " + ", ".join(FLOATS)
-        refuse("dtype", rule, repr(wanted), "A magnitude is floating; round it yourself.", TypeError)
-    return Request(operator_named(operator, sigma), scale_named(scale), border, fill, channel_axis, dtype)

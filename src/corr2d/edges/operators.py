@@ -11,23 +11,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from corr2d import kernels
-from corr2d.errors import describe, refuse, suggestion
-from corr2d.kernels.arguments import choice, real
+from corr2d.arguments import choice, real
+from corr2d.errors import describe, refuse
+from corr2d.kernels.derivatives import Axis, Scale
 from corr2d.kernels.sampling import NARROWEST_SIGMA, extent, gaussian_taps, offsets
 
-Axis: TypeAlias = Literal["y", "x"]
-Scale: TypeAlias = Literal["derivative", "raw"]
 Array: TypeAlias = npt.NDArray[Any]
 Factors: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 
-AXES = ("y", "x")
-SCALES = ("derivative", "raw")
 DEFAULT_SIGMA = 1.0
 
 # H. Farid and E. P. Simoncelli, "Differentiation of discrete multidimensional signals", IEEE Transactions on
@@ -109,7 +106,7 @@ def _of_roberts() -> Factors:
 
 def _of_gaussian(sigma: float) -> Factors:
     """Sample a Gaussian g and its derivative, here x g / sigma**2: positive where brightness grows."""
-    length = extent("sigma", (sigma, sigma), None, None, at_least=3)[1]
+    length = extent("sigma", (sigma, sigma), None, None, least=3)[1]
     taps = gaussian_taps(sigma, length)
     return tuple(taps.tolist()), tuple((offsets(length) * taps / sigma**2).tolist())
 
@@ -152,12 +149,7 @@ def operator_named(name: Any, sigma: Any = None) -> Operator:
     Refused
         If there is no such operator, or `sigma` is out of place or out of range.
     """
-    if not isinstance(name, str):
-        refuse("operator", f"one of {', '.join(map(repr, TABLE))}", describe(name), kind=TypeError)
-    if name not in TABLE:
-        refuse(
-            "operator", f"one of {', '.join(map(repr, TABLE))}", describe(name), suggestion(name, list(TABLE))
-        )
+    choice("operator", name, TABLE)
     if sigma is not None and name != "gaussian":
         refuse(
             "sigma",
@@ -166,9 +158,7 @@ def operator_named(name: Any, sigma: Any = None) -> Operator:
             "Smooth the image first, or use operator='gaussian'.",
         )
     width = (
-        DEFAULT_SIGMA
-        if sigma is None
-        else real("sigma", sigma, "a number of pixels", at_least=NARROWEST_SIGMA)
+        DEFAULT_SIGMA if sigma is None else real("sigma", sigma, "a number of pixels", least=NARROWEST_SIGMA)
     )
     return _operator(name, width if name == "gaussian" else None)
 
@@ -177,17 +167,3 @@ def operator_named(name: Any, sigma: Any = None) -> Operator:
 def _operator(name: str, sigma: float | None) -> Operator:
     across, along = TABLE[name].factors(DEFAULT_SIGMA if sigma is None else sigma)
     return Operator(name, across, along, sigma)
-
-
-def scale_named(scale: Any) -> Scale:
-    """Check the scale."""
-    if not (type(scale) is str and scale in SCALES):
-        choice("scale", scale, SCALES)
-    checked: Scale = scale
-    return checked
-
-
-def axis_named(axis: Any) -> Axis:
-    """Check the axis of a derivative."""
-    checked: Axis = choice("axis", axis, AXES)
-    return checked

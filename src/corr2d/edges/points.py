@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from corr2d.edges.canny import like
-from corr2d.edges.detection import Detection, Question, detect
+from corr2d.arrays import as_given
+from corr2d.edges.detection import Detection, Question, Slopes, detect
 from corr2d.edges.operators import Array
-from corr2d.edges.thresholds import magnitude
-from corr2d.errors import describe, door, refuse
+from corr2d.edges.thresholds import finite_length
+from corr2d.errors import door
 
 # The parabola is not followed further than to the next pixel, where the next point takes over.
 FURTHEST = 1.0
@@ -29,18 +29,18 @@ class EdgePoints:
     ----------
     positions : array of float64, shape (n, 2)
         (y, x) in pixels; (0, 0) is the centre of the first pixel.
-    direction : array of float64, shape (n,)
+    orientation : array of float64, shape (n,)
         ``arctan2(y, x)`` of the gradient in radians, of (-pi, pi]: where brightness grows fastest. 0 is to
         the right, pi/2 down; the edge runs across it.
-    strength : array of float64, shape (n,)
-        The gradient's magnitude at the point, in grey levels per pixel.
+    magnitude : array of float64, shape (n,)
+        The gradient's length at the point, in grey levels per pixel.
     pixels : array of int64, shape (n, 2)
         (y, x) of the pixels that the points belong to: those `canny` returns.
     """
 
     positions: Any
-    direction: Any
-    strength: Any
+    orientation: Any
+    magnitude: Any
     pixels: Any
 
     def __len__(self) -> int:
@@ -61,6 +61,7 @@ def edge_points(
     operator: str = "scharr",
     border: Any = "symmetric",
     fill: float = 0,
+    channel_axis: int | None = None,
     mask: Any = None,
 ) -> EdgePoints:
     """Find edges as `canny` does, and place each one to a hundredth of a pixel.
@@ -70,9 +71,9 @@ def edge_points(
 
     Parameters
     ----------
-    image : array_like, shape (H, W)
+    image : array_like, shape (H, W), or with channels beside
         One image of real numbers, as for `canny`.
-    sigma, low, high, quantiles, operator, border, fill, mask
+    sigma, low, high, quantiles, operator, border, fill, channel_axis, mask
         As for `canny`.
 
     Returns
@@ -112,49 +113,43 @@ def edge_points(
     >>> from corr2d.edges import edge_points
     >>> image = np.zeros((5, 9)); image[:, 4] = 70; image[:, 5:] = 100
     >>> points = edge_points(image, high=5)
-    >>> points.positions[2].round(1).tolist(), float(points.direction[2])
+    >>> points.positions[2].round(1).tolist(), float(points.orientation[2])
     ([2.0, 3.8], 0.0)
     """
-    return as_given(
-        image, points_of(_of_one(image, sigma, low, high, quantiles, operator, border, fill, mask))
-    )
-
-
-def _of_one(image: Any, *question: Any) -> Detection:
-    found = detect(image, Question(*question))
-    if found.smooth.ndim != 2:
-        refuse("image", "one image of shape (H, W)", describe(image), "Call it for each image of a batch.")
-    return found
+    asked = Question(sigma, low, high, quantiles, operator, border, fill, channel_axis, mask)
+    found = points_of(detect(image, asked, single=True))
+    parts = (found.positions, found.orientation, found.magnitude, found.pixels)
+    return EdgePoints(*(as_given(part, image) for part in parts))
 
 
 def points_of(found: Detection) -> EdgePoints:
     """Place every edge pixel of one image."""
-    down, across = found.parts
+    slopes = found.slopes
+    down, across = slopes.parts
     pixels = np.argwhere(found.edges())
     vertical, horizontal = (part[tuple(pixels.T)].astype(np.float64) for part in (down, across))
     length = np.hypot(vertical, horizontal)
     normal = np.stack([vertical, horizontal], axis=-1) / length[:, np.newaxis]
     lies = np.abs(horizontal) >= np.abs(vertical)
     step = np.where(lies[:, np.newaxis], [0, 1], [1, 0])
-    offset, strength = _summit(found, pixels, step)
+    offset, height = _summit(slopes, pixels, step)
     # From the place along the axis to the foot of the edge's line below the pixel's centre.
     reach = offset * np.where(lies, normal[:, 1], normal[:, 0])
     positions = pixels + reach[:, np.newaxis] * normal
-    return EdgePoints(positions, np.arctan2(vertical + 0.0, horizontal + 0.0), strength, pixels)
+    return EdgePoints(positions, np.arctan2(vertical + 0.0, horizontal + 0.0), height, pixels)
 
 
-def _strength_at(found: Detection, pixels: Array) -> Array:
+def _magnitude_at(slopes: Slopes, pixels: Array) -> Array:
     """Give the magnitude at pixels, 0 at those outside the image or without a gradient."""
-    shape = np.array(found.smooth.shape)
-    inside: Array = np.all((pixels >= 0) & (pixels < shape), axis=1)
+    inside: Array = np.all((pixels >= 0) & (pixels < slopes.shape), axis=1)
     places = tuple(np.where(inside[:, np.newaxis], pixels, 0).T)
-    down, across = found.parts
-    return np.where(inside, magnitude(down[places], across[places]).astype(np.float64), 0.0)
+    down, across = slopes.parts
+    return np.where(inside, finite_length(down[places], across[places]).astype(np.float64), 0.0)
 
 
-def _summit(found: Detection, pixels: Array, step: Array) -> tuple[Array, Array]:
+def _summit(slopes: Slopes, pixels: Array, step: Array) -> tuple[Array, Array]:
     """Give place and height of the Gaussian through three pixels; the middle one where there is none."""
-    before, here, after = (_strength_at(found, pixels + side * step) for side in (-1, 0, 1))
+    before, here, after = (_magnitude_at(slopes, pixels + side * step) for side in (-1, 0, 1))
     known = (before > 0) & (here > 0) & (after > 0)
     first, middle, last = (np.log(np.where(known, values, 1.0)) for values in (before, here, after))
     curvature = first - 2 * middle + last
@@ -164,9 +159,3 @@ def _summit(found: Detection, pixels: Array, step: Array) -> tuple[Array, Array]
     offset = np.clip(slope / (2 * curvature), -FURTHEST, FURTHEST)
     height = middle - slope * offset / 2 + curvature * offset**2 / 2
     return offset, np.where(bent, np.exp(height), here)
-
-
-def as_given(image: Any, points: EdgePoints) -> EdgePoints:
-    """Give the arrays of points as the library of the image has them."""
-    parts = (points.positions, points.direction, points.strength, points.pixels)
-    return EdgePoints(*(like(image, part) for part in parts))

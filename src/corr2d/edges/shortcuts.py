@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from corr2d.edges.components import component, magnitude_of_image, refuse_complex
-from corr2d.edges.gradients import request
-from corr2d.edges.operators import Axis, Scale, axis_named
+from corr2d.arguments import choice
+from corr2d.edges.components import component, magnitude_of_image
+from corr2d.edges.request import read_request
 from corr2d.errors import door
-from corr2d.kernels.arguments import choice
+from corr2d.kernels.derivatives import AXES, Axis, Scale
 
 
 @door
 def sobel(
     image: Any,
+    axis: Axis | None = None,
     *,
     size: Literal[3, 5, 7] = 3,
-    axis: Axis | None = None,
     border: Any = "symmetric",
     fill: Any = 0,
     scale: Scale = "derivative",
@@ -32,10 +32,10 @@ def sobel(
     ----------
     image : array_like, shape (..., H, W)
         As for `gradient`.
-    size : 3, 5 or 7, default 3
-        Side of the window in pixels.
     axis : "y" or "x", optional
         Give this derivative instead of the magnitude.
+    size : 3, 5 or 7, default 3
+        Side of the window in pixels.
     border, fill, scale, channel_axis, dtype
         As for `gradient`; the magnitude's dtype is floating.
     out : array, optional
@@ -76,8 +76,8 @@ def sobel(
 @door
 def scharr(
     image: Any,
-    *,
     axis: Axis | None = None,
+    *,
     border: Any = "symmetric",
     fill: Any = 0,
     scale: Scale = "derivative",
@@ -132,8 +132,8 @@ def scharr(
 @door
 def prewitt(
     image: Any,
-    *,
     axis: Axis | None = None,
+    *,
     border: Any = "symmetric",
     fill: Any = 0,
     scale: Scale = "derivative",
@@ -188,8 +188,8 @@ def prewitt(
 @door
 def roberts(
     image: Any,
-    *,
     axis: Axis | None = None,
+    *,
     border: Any = "symmetric",
     fill: Any = 0,
     scale: Scale = "derivative",
@@ -244,9 +244,9 @@ def roberts(
 @door
 def farid(
     image: Any,
-    *,
-    taps: Literal[5, 7] = 5,
     axis: Axis | None = None,
+    *,
+    size: Literal[5, 7] = 5,
     border: Any = "symmetric",
     fill: Any = 0,
     scale: Scale = "derivative",
@@ -263,10 +263,10 @@ def farid(
     ----------
     image : array_like, shape (..., H, W)
         As for `gradient`.
-    taps : 5 or 7, default 5
-        Side of the window in pixels.
     axis : "y" or "x", optional
         Give this derivative instead of the magnitude.
+    size : 5 or 7, default 5
+        Side of the window in pixels.
     border, fill, scale, channel_axis, dtype
         As for `gradient`; the magnitude's dtype is floating.
     out : array, optional
@@ -299,9 +299,9 @@ def farid(
     >>> farid(ramp)[2, 2].round(12)
     np.float64(3.0)
     """
-    choice("taps", taps, (5, 7))
+    choice("size", size, (5, 7))
     return _magnitude_or_derivative(
-        image, "farid" if taps == 5 else "farid7", axis, border, fill, scale, channel_axis, dtype, out
+        image, "farid" if size == 5 else "farid7", axis, border, fill, scale, channel_axis, dtype, out
     )
 
 
@@ -317,8 +317,7 @@ def _magnitude_or_derivative(
     out: Any,
 ) -> Any:
     if axis is None:
-        asked = request(operator, None, border, fill, scale, channel_axis, dtype, floating=True)
+        asked = read_request(operator, None, border, fill, scale, channel_axis, dtype, floating=True)
         return magnitude_of_image(image, asked, out)
-    asked = request(operator, None, border, fill, scale, channel_axis, dtype)
-    refuse_complex(image)
-    return component(image, axis_named(axis), asked, out)
+    asked = read_request(operator, None, border, fill, scale, channel_axis, dtype)
+    return component(image, choice("axis", axis, AXES), asked, out)

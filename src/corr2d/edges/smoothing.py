@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from corr2d.arrays import as_array, as_numbers, is_tensor
+from corr2d.arrays import as_array, as_numbers, plain
 from corr2d.correlation.call import run
-from corr2d.correlation.options import Options
+from corr2d.correlation.options import channels_last_but_two
 from corr2d.dtypes import COMPLEX
 from corr2d.edges.operators import Array
+from corr2d.edges.request import same_size
 from corr2d.errors import describe, refuse
 from corr2d.kernels import gaussian
 
@@ -26,15 +27,20 @@ from corr2d.kernels import gaussian
 LEAST_WEIGHT = 1e-5
 
 
-def as_pixels(image: Any) -> Array:
-    """View an image as NumPy numbers of a type that smooths well: 16-bit floats are widened, exactly."""
-    if is_tensor(image):
-        image = image.detach()  # edges are yes or no: nothing flows back
-    pixels, dtype = as_numbers("image", image)
+def as_pixels(image: Any, channel_axis: Any = None) -> Array:
+    """View an image as NumPy numbers of a type that smooths well: 16-bit floats are widened, exactly.
+
+    Channels are put before the last two axes.
+    """
+    pixels, dtype = as_numbers("image", plain(image))  # edges are yes or no: nothing flows back
     if dtype in COMPLEX:
         refuse("image", "real", describe(image), "Take its .real, .imag or abs() first.", TypeError)
     if pixels.ndim < 2:
         refuse("image", "of at least two dimensions, (..., H, W)", describe(image))
+    if channel_axis is not None:
+        channels_last_but_two(pixels.shape, channel_axis)  # which refuses what is no axis
+        # Neighbours side by side, or every later step would pick them out again, at several times the cost.
+        pixels = np.ascontiguousarray(np.moveaxis(pixels, channel_axis, -3))
     if 0 in pixels.shape[-2:]:
         refuse("image", "of at least one row and one column", describe(image))
     if not pixels.dtype.isnative:
@@ -43,10 +49,10 @@ def as_pixels(image: Any) -> Array:
 
 
 def read_mask(mask: Any, shape: tuple[int, ...]) -> Array | None:
-    """View a mask as booleans of the image's shape; None where there is none."""
+    """View a mask as booleans of the image's shape but for its channels; None where there is none."""
     if mask is None:
         return None
-    array, dtype = as_array("mask", mask.detach() if is_tensor(mask) else mask)
+    array, dtype = as_array("mask", plain(mask))
     if dtype != "bool":
         refuse(
             "mask",
@@ -63,10 +69,23 @@ def read_mask(mask: Any, shape: tuple[int, ...]) -> Array | None:
         refuse("mask", f"of the image's shape {shape}, or of its last dimensions", describe(mask))
 
 
-def counting(pixels: Array, mask: Array | None) -> Array | None:
-    """Say which pixels count: finite ones inside the mask. None where all do."""
+def shape_of(pixels: Array, channel_axis: int | None) -> tuple[int, ...]:
+    """Give the shape of an image without its channels, which are at -3 if anywhere."""
+    shape = pixels.shape
+    return shape if channel_axis is None else (*shape[:-3], *shape[-2:])
+
+
+def in_each_channel(counts: Array, channel_axis: int | None) -> Array:
+    """View which pixels count beside an image that may have channels."""
+    return counts if channel_axis is None else counts[..., np.newaxis, :, :]
+
+
+def counting(pixels: Array, mask: Array | None, channel_axis: int | None) -> Array | None:
+    """Say which pixels count: those inside the mask, finite in every channel. None where all do."""
     if pixels.dtype.kind == "f":
-        finite = np.isfinite(pixels)
+        finite: Array = np.isfinite(pixels)
+        if channel_axis is not None:
+            finite = np.all(finite, axis=channel_axis)
         if not finite.all():
             return finite if mask is None else finite & mask
     return None if mask is None or mask.all() else mask
@@ -76,8 +95,7 @@ def smoothed(pixels: Array, sigma: float, border: Any, fill: Any) -> Array:
     """Blur by a Gaussian; sigma 0 leaves the pixels as they are."""
     if sigma == 0:
         return pixels
-    same = Options("same", border, fill, 1, 1, None, 1, None, None, None)
-    return np.asarray(run(pixels, _gaussian(sigma), False, same, None, None))
+    return np.asarray(run(pixels, _gaussian(sigma), False, same_size(border, fill), None, None))
 
 
 @functools.lru_cache(maxsize=16)
@@ -112,5 +130,5 @@ def smoothed_where(
 
 def _middle(pixels: Array, counts: Array) -> float:
     """Give the middle of the range of the pixels that count; 0 where none does."""
-    counted = pixels[counts]
+    counted = pixels[np.broadcast_to(counts, pixels.shape)]
     return float(counted.min()) / 2 + float(counted.max()) / 2 if counted.size else 0.0

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 
 from corr2d.arrays import is_tensor
+from corr2d.edges.components import floating
+from corr2d.edges.operators import Array
 from corr2d.errors import describe, refuse
+
+# Channels have cancelled where their slopes along the vector add up to less than this share of its length.
+CANCELLED = 0.1
 
 
 def across_channels(y: Any, x: Any, channel_axis: Any) -> tuple[Any, Any]:
@@ -15,7 +20,8 @@ def across_channels(y: Any, x: Any, channel_axis: Any) -> tuple[Any, Any]:
 
     With the tensor ``[[yy, yx], [yx, xx]]``, ``yx = sum over channels of y * x`` and so on, the vector's
     length is the square root of the larger eigenvalue and its axis that eigenvector. An eigenvector has two
-    ends: the vector points where the channels together grow brighter.
+    ends: the vector points where the channels together grow brighter. Where they cancel, as between red and
+    an equally bright green, it points where the earlier channels do, so that it is not for noise to choose.
 
     References
     ----------
@@ -26,17 +32,32 @@ def across_channels(y: Any, x: Any, channel_axis: Any) -> tuple[Any, Any]:
         refuse(
             "channel_axis", "given for color='structure'", describe(channel_axis), "For (H, W, C) it is -1."
         )
+    y, x = floating(y), floating(x)
     if is_tensor(y):
         return _of_tensors(y, x, channel_axis)
-    dtype = y.dtype if y.dtype.kind == "f" else np.dtype("float64" if y.dtype.itemsize > 4 else "float32")
+    return _of_arrays(y, x, channel_axis)
+
+
+def _of_arrays(y: Array, x: Array, channel_axis: int) -> tuple[Array, Array]:
+    """The same in NumPy without an angle: one eigenvalue less, a row of the tensor is an eigenvector."""
+    dtype = y.dtype
     # Squares of half of a type's digits: the tensor is kept in the next wider type, where there is one.
-    y, x = (part.astype("float64", copy=False) for part in (y, x))
-    yy, xx, yx = ((a * b).sum(axis=channel_axis) for a, b in ((y, y), (x, x), (y, x)))
-    strength = np.sqrt((yy + xx + np.hypot(xx - yy, 2 * yx)) / 2)
-    angle = np.arctan2(2 * yx, xx - yy + 0.0) / 2
-    down, right = strength * np.sin(angle), strength * np.cos(angle)
-    backwards = down * y.sum(axis=channel_axis) + right * x.sum(axis=channel_axis) < 0
-    sign = np.where(backwards, -1.0, 1.0)
+    y, x = (np.moveaxis(part.astype("float64", copy=False), channel_axis, 0) for part in (y, x))
+    with np.errstate(invalid="ignore", over="ignore"):
+        yy, xx, yx = (np.einsum("c...,c...->...", a, b) for a, b in ((y, y), (x, x), (y, x)))
+        half = (xx - yy) / 2
+        spread = np.hypot(half, yx)
+        strength = np.sqrt((yy + xx) / 2 + spread)
+        # Of the two rows the one that does not cancel; its length is sqrt(2 spread near).
+        near = np.where(spread == 0, 1.0, spread + np.abs(half))
+        share = strength / np.where(spread == 0, 1.0, np.sqrt(2 * spread) * np.sqrt(near))
+        down, right = share * np.where(half < 0, near, yx), share * np.where(half < 0, yx, near)
+        together, uneven = (
+            down * np.tensordot(weights, y, 1) + right * np.tensordot(weights, x, 1)
+            for weights in (np.ones(len(y)), np.arange(len(y), 0.0, -1.0))
+        )
+        brighter = np.where(np.abs(together) < CANCELLED * strength**2, uneven, together)
+    sign = np.where(brighter < 0, -1.0, 1.0)
     return (down * sign).astype(dtype), (right * sign).astype(dtype)
 
 
@@ -44,11 +65,9 @@ def _of_tensors(y: Any, x: Any, channel_axis: int) -> tuple[Any, Any]:
     """The same in torch; where the eigenvalues are equal the direction has no derivative and gives none."""
     import torch
 
-    if not y.dtype.is_floating_point:
-        y, x = (part.to(torch.float64 if y.dtype is torch.int64 else torch.float32) for part in (y, x))
     dtype = y.dtype
-    y, x = y.double(), x.double()
-    yy, xx, yx = ((a * b).sum(dim=channel_axis) for a, b in ((y, y), (x, x), (y, x)))
+    y, x = (part.double().movedim(channel_axis, -1) for part in (y, x))
+    yy, xx, yx = ((a * b).sum(dim=-1) for a, b in ((y, y), (x, x), (y, x)))
     round_ = (yx == 0) & (xx == yy)
     difference = torch.where(round_, 1, xx - yy)
     spread = torch.where(round_, 0, torch.hypot(difference, 2 * yx))
@@ -58,6 +77,10 @@ def _of_tensors(y: Any, x: Any, channel_axis: int) -> tuple[Any, Any]:
     angle = torch.where(round_, 0, torch.atan2(2 * yx, difference)) / 2
     down, right = strength * torch.sin(angle), strength * torch.cos(angle)
     with torch.no_grad():
-        backwards = down * y.sum(dim=channel_axis) + right * x.sum(dim=channel_axis) < 0
-    sign = torch.where(backwards, -1.0, 1.0).to(down.dtype)
+        together, uneven = (
+            down * (y @ weights) + right * (x @ weights)
+            for weights in (y.new_ones(y.shape[-1]), torch.arange(y.shape[-1], 0, -1).to(y))
+        )
+        brighter = torch.where(together.abs() < CANCELLED * strength**2, uneven, together)
+        sign = torch.where(brighter < 0, -1.0, 1.0).to(down.dtype)
     return (down * sign).to(dtype), (right * sign).to(dtype)

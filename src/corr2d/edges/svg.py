@@ -11,17 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from corr2d.arguments import as_path, real, whole
 from corr2d.arrays import as_numbers
 from corr2d.edges.contours import Contour
 from corr2d.edges.operators import Array
 from corr2d.errors import describe, door, refuse
-from corr2d.images.files import as_path, needed, replacing
-from corr2d.kernels.arguments import real
-from corr2d.window import whole_pair
+from corr2d.images.files import needed, replacing
 
 # A hundredth of a pixel is what a point is known to; a digit more keeps rounding out of it.
 DIGITS = 3
-COLOUR = "#d95f02"
+COLOR = "#d95f02"
 
 
 @door
@@ -31,7 +30,7 @@ def write_svg(
     shape: tuple[int, int],
     *,
     image: Any = None,
-    colour: str = COLOUR,
+    color: str = COLOR,
     width: float = 1.0,
 ) -> None:
     """Write contours as an SVG drawing, all of it or nothing.
@@ -47,7 +46,7 @@ def write_svg(
         from 0 to 1, so a point (y, x) is drawn at (x + 0.5, y + 0.5).
     image : array_like of uint8, shape (H, W) or (H, W, 3), optional
         A picture to lie below the lines; it is put into the file.
-    colour : str, default "#d95f02"
+    color : str, default "#d95f02"
         Colour of the lines, as SVG names colours.
     width : float, default 1.0
         Width of the lines in pixels of the image.
@@ -72,16 +71,18 @@ def write_svg(
     ...     file.read_text().count("<path")
     1
     """
-    name = as_path(path)
-    height, across = whole_pair("shape", tuple(shape), minimum=1)
-    if not isinstance(colour, str) or not colour.strip():
-        refuse("colour", "a colour's name or number, such as '#d95f02'", describe(colour), kind=TypeError)
+    name = as_path("path", path)
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        refuse("shape", "a pair (H, W) of pixels", describe(shape), "Of a photograph it is image.shape[:2].")
+    height, across = whole("shape", shape[0], 1), whole("shape", shape[1], 1)
+    if not isinstance(color, str) or not color.strip():
+        refuse("color", "a colour's name or number, such as '#d95f02'", describe(color), kind=TypeError)
     stroke = real("width", width, "a number of pixels", above=0)
     lines = [_path(contour) for contour in contours]
     picture = "" if image is None else _picture(image, (height, across))
     text = f"""<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" \
 viewBox="0 0 {across} {height}" width="{across}" height="{height}">
-{picture}<g fill="none" stroke="{html.escape(colour)}" stroke-width="{stroke:g}" \
+{picture}<g fill="none" stroke="{html.escape(color)}" stroke-width="{stroke:g}" \
 stroke-linejoin="round" stroke-linecap="round">
 {"".join(lines)}</g>
 </svg>

@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from corr2d.arguments import real
+from corr2d.arrays import as_numbers, is_tensor, plain
 from corr2d.edges.operators import Array, Operator
 from corr2d.errors import describe, refuse
-from corr2d.kernels.arguments import real
 
 # One pixel of a hundred thousand: of pure noise a picture of 512 x 512 keeps an edge or two.
 FALSE_ALARM = 1e-5
@@ -46,9 +47,9 @@ def read_threshold(argument: str, value: Any, batch: tuple[int, ...], quantiles:
     unit = "a share of the pixels" if quantiles else "a number of grey levels per pixel"
     if type(value) is float and not batch and 0 <= value <= (1.0 if quantiles else 1e300):
         return np.asarray(value)
-    values = _numbers(value)
+    values = _numbers(argument, value)
     if values is None:
-        values = np.asarray(real(argument, value, unit, at_least=0.0))
+        values = np.asarray(real(argument, value, unit, least=0.0))
     if values.ndim > len(batch) or (values.ndim and values.shape != batch):
         refuse(argument, f"one number, or one for each image of the batch {batch}", describe(value))
     if not (values >= 0).all() or not np.isfinite(values).all() or (quantiles and (values > 1).any()):
@@ -58,17 +59,15 @@ def read_threshold(argument: str, value: Any, batch: tuple[int, ...], quantiles:
     return np.broadcast_to(values, batch) if batch else values
 
 
-def _numbers(value: Any) -> Array | None:
+def _numbers(argument: str, value: Any) -> Array | None:
     """View an array of thresholds as float64; None for a plain number."""
-    if hasattr(value, "detach"):
-        value = value.detach().numpy()
-    if not isinstance(value, (np.ndarray, list, tuple)):
+    if not (is_tensor(value) or isinstance(value, (np.ndarray, list, tuple))):
         return None
-    array = np.asarray(value)
+    array = as_numbers(argument, plain(value))[0]
     return array.astype(np.float64) if array.dtype.kind in "fiu" else None
 
 
-def magnitude(y: Array, x: Array) -> Array:
+def finite_length(y: Array, x: Array) -> Array:
     """Measure a gradient as the native core does: NaN and infinity count as no gradient."""
     length: Array = np.hypot(y, x)
     return np.where(np.isfinite(y) & np.isfinite(x), length, y.dtype.type(0))
@@ -86,7 +85,7 @@ def of_shares(y: Array, x: Array, counts: Array | None, low: Any, high: Any) -> 
     """Give the magnitudes that these shares of the pixels that count lie below."""
     found = np.zeros((*y.shape[:-2], 2))
     for place in np.ndindex(y.shape[:-2]):
-        values = magnitude(y[place], x[place])
+        values = finite_length(y[place], x[place])
         values = values if counts is None else values[counts[place]]
         if values.size:
             found[place] = np.quantile(values, [float(low[place]), float(high[place])])
@@ -103,7 +102,7 @@ def refuse_disorder(low: Array, high: Array) -> None:
 
 def noise(y: Array, x: Array, counts: Array | None) -> Array:
     """Estimate the standard deviation that a component has where there is nothing but noise."""
-    values, medians = magnitude(y, x), np.zeros(y.shape[:-2])
+    values, medians = finite_length(y, x), np.zeros(y.shape[:-2])
     for place in np.ndindex(medians.shape):
         counted = values[place] if counts is None else values[place][counts[place]]
         medians[place] = np.median(counted) if counted.size else 0.0
@@ -111,8 +110,8 @@ def noise(y: Array, x: Array, counts: Array | None) -> Array:
     return deviations
 
 
-def least_noise(pixels: Array, counts: Array | None, operator: Operator, smoothing: Array) -> Array | float:
-    """Say what a gradient's standard deviation is by the rounding of the pixels alone.
+def least_noise(pixels: Array, counts: Array | None, operator: Operator, smoothing: Array) -> Array:
+    """Say what the standard deviation of each plane's gradient is by the rounding of its pixels alone.
 
     Without it a drawn picture without any noise would have the threshold 0, and rounding would be edges.
     """
@@ -120,9 +119,9 @@ def least_noise(pixels: Array, counts: Array | None, operator: Operator, smoothi
     across = np.convolve(smoothing, operator.across)
     gain = math.sqrt(float(along @ along) * float(across @ across)) / operator.gain
     if pixels.dtype.kind in "iu":
-        return gain * ROUNDED_TO_WHOLE
+        return np.full(pixels.shape[:-2], gain * ROUNDED_TO_WHOLE)
     if pixels.dtype.kind == "b":
-        return gain * ROUNDED_FLOATS * float(np.finfo(np.float32).eps)
+        return np.full(pixels.shape[:-2], gain * ROUNDED_FLOATS * float(np.finfo(np.float32).eps))
     if counts is None:
         low, high = pixels.min(axis=(-2, -1)), pixels.max(axis=(-2, -1))
     else:

@@ -22,11 +22,13 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
 def supports(spec: Spec) -> str | None:
     """Constant kernels without dilation."""
+    if reason := refusal_of_planes(spec):
+        return reason
     if not spec.traits.constant:
         return "the kernel is not constant"
     if (spec.rows.dilation, spec.columns.dilation) != (1, 1):
         return "its windows have no holes"
-    return refusal_of_planes(spec)
+    return None
 
 
 def work(spec: Spec, threads: int) -> dict[str, float]:

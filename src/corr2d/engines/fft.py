@@ -43,15 +43,17 @@ _spectra: dict[Any, Array] = {}
 
 def supports(spec: Spec) -> str | None:
     """Real planes whose window fits into a tile; exact sums of up to 32 bits, or of halves of so many."""
+    if reason := refusal_of_planes(spec, stride=True):
+        return reason
     if spec.types.exact and spec.types.sum not in ("float32", "int32") and not _in_halves(spec):
         return "its rounded sums are proven exact up to 32 bits only, or 39 of pixels of 16 bits"
     if spec.types.exact and spec.types.result not in INTEGERS:
         return "it rounds exact sums to whole numbers, and this result is floating"
     if not spec.traits.tame:
-        return "the kernel's spectrum might overflow or underflow, or it sums over channels"
+        return "the kernel's spectrum might overflow or underflow"
     if _tile(spec) is None:
         return f"the window is larger than its tiles of {LARGEST_TILE} pixels"
-    return refusal_of_planes(spec, stride=True)
+    return None
 
 
 def work(spec: Spec, threads: int) -> dict[str, float]:
@@ -103,7 +105,10 @@ def _spectrum(weights: Weights, name: Any, call: Any, threads: int) -> Array:
         found = np.empty(len(planes) * size + planes.size, sums)
         call.spectra(planes, found[: len(planes) * size], threads)
         found[len(planes) * size :] = planes.ravel()
-        _keep(key, found)
+        # A spectrum whose task found no memory begins with NaN (native/fft.cc): this call ends with a
+        # MemoryError, the next one tries again.
+        if np.isfinite(found[: len(planes) * size : size]).all():
+            _keep(key, found)
     return found
 
 
@@ -111,8 +116,13 @@ def _keep(key: Any, found: Array) -> None:
     """Keep spectra for the next call with the same kernel, as far as there is room."""
     if found.nbytes > _KEPT_BYTES:
         return
-    while _spectra and found.nbytes + sum(kept.nbytes for kept in _spectra.values()) > _KEPT_BYTES:
-        _spectra.pop(next(iter(_spectra)), None)
+    held = _spectra.copy()  # other threads keep theirs meanwhile
+    room = _KEPT_BYTES - found.nbytes - sum(kept.nbytes for kept in held.values())
+    for oldest, kept in held.items():
+        if room >= 0:
+            break
+        _spectra.pop(oldest, None)
+        room += kept.nbytes
     _spectra[key] = found
 
 

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 def supports(spec: Spec) -> str | None:
     """Kernels with K[a, b] == K[a, kw-1-b], of at least three columns, and floating sums."""
+    if reason := refusal_of_planes(spec, stride=True):
+        return reason
     if not spec.traits.mirrored:
         return "the kernel is not its own mirror image from left to right"
     if spec.columns.taps < 3:
         return "there is nothing to fold in a kernel of one or two columns"
     if spec.types.sum not in ("float32", "float64"):
         return "it adds pixels in floating point"
-    return refusal_of_planes(spec, stride=True)
+    return None
 
 
 def work(spec: Spec, threads: int) -> dict[str, float]:

@@ -33,6 +33,8 @@ _RANGES = {
 
 def supports(spec: Spec) -> str | None:
     """Exact sums of 8- and 16-bit pixels that 32 bits hold, with weights of 16 bits."""
+    if reason := refusal_of_planes(spec):
+        return reason
     if not spec.types.exact or spec.types.image not in _RANGES:
         return "it multiplies 8- and 16-bit whole numbers only"
     if spec.types.sum not in ("float32", "int32"):
@@ -42,7 +44,7 @@ def supports(spec: Spec) -> str | None:
     low, high = _RANGES[spec.types.image]
     if not low <= spec.fill.real <= high:
         return f"its fill value is a pixel, from {low} to {high}"
-    return refusal_of_planes(spec)
+    return None
 
 
 def work(spec: Spec, threads: int) -> dict[str, float]:

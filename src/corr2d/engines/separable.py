@@ -23,11 +23,13 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
 def supports(spec: Spec) -> str | None:
     """Kernels that are a sum of few rank-one terms, each to within its rounding."""
+    if reason := refusal_of_planes(spec):
+        return reason
     if not spec.traits.terms or spec.traits.constant:
         return "the kernel is constant" if spec.traits.constant else "the kernel is not of low rank"
     if spec.types.exact and spec.types.sum == "int64":
         return "its sums have 32 bits or are floating"
-    return refusal_of_planes(spec)
+    return None
 
 
 def work(spec: Spec, threads: int) -> dict[str, float]:

@@ -30,10 +30,12 @@ Place = tuple[str, int, int]
 class Activations:
     """The outputs of chosen layers, as a function of a batch of images.
 
-    The model is run as it stands; putting it into a mode is for the caller.
+    The model is run as it stands; putting it into a mode is for the caller. `argument` is what the caller
+    calls the images, for refusals.
     """
 
-    def __init__(self, model: torch.nn.Module, layers: Sequence[str]) -> None:
+    def __init__(self, model: torch.nn.Module, layers: Sequence[str], argument: str = "images") -> None:
+        self._argument = argument
         self.model, self.layers = model, tuple(dict.fromkeys(layers))
         self._parts = dict(model.named_modules())
         for name in self.layers:
@@ -68,7 +70,7 @@ class Activations:
         with ExitStack() as hooks:
             for part, given in calls.items():
                 hooks.callback(self._parts[part].register_forward_hook(_keeping(given)).remove)
-            _run(self.model, images)
+            _run(self.model, images, self._argument)
         found = {}
         for name, (part, call, output) in places.items():
             if call >= len(calls[part]) or output >= len(calls[part][call]):
@@ -89,7 +91,7 @@ class Activations:
         return self._graphs[shape]
 
 
-def _run(model: torch.nn.Module, images: torch.Tensor) -> None:
+def _run(model: torch.nn.Module, images: torch.Tensor, argument: str) -> None:
     """Run the model; what torch says of images that it cannot take is handed on."""
     try:
         model(images)
@@ -97,7 +99,7 @@ def _run(model: torch.nn.Module, images: torch.Tensor) -> None:
         raise
     except RuntimeError as fault:
         rule = "such as the model can compute"
-        refuse("images", rule, describe(images), f"The model stopped with: {first_line(fault)}")
+        refuse(argument, rule, describe(images), f"The model stopped with: {first_line(fault)}")
 
 
 def _keeping(calls: list[list[torch.Tensor]]) -> Any:
@@ -109,7 +111,7 @@ def _keeping(calls: list[list[torch.Tensor]]) -> Any:
     return keep
 
 
-def spatial_parts(model: torch.nn.Module, images: torch.Tensor) -> list[str]:
+def spatial_parts(model: torch.nn.Module, images: torch.Tensor, argument: str = "images") -> list[str]:
     """Names of the innermost parts that give maps (N, C, h, w), in the order of their first calls."""
     found: list[str] = []
     names = {part: name for name, part in model.named_modules()}
@@ -122,5 +124,5 @@ def spatial_parts(model: torch.nn.Module, images: torch.Tensor) -> list[str]:
         for part in names:
             if next(part.children(), None) is None:
                 hooks.callback(part.register_forward_hook(note).remove)
-        _run(model, images)
+        _run(model, images, argument)
     return found

@@ -128,15 +128,17 @@ class Analysis:
         axes = self.axes_of(value)
         at = dict(zip(axes, positions, strict=True))
         if channel is not None:
-            at[self.channel_axis(value)] = channel
+            axis = self.channel_axis(value)
+            assert axis is not None
+            at[axis] = channel
         return one_place(value.shape, at)
 
-    def channel_axis(self, value: Value) -> int:
-        """Give the axis of the channels: the first that is neither batch nor space."""
+    def channel_axis(self, value: Value) -> int | None:
+        """Give the axis of the channels: the first that is neither batch nor space; None without one."""
         axes = self.axes_of(value)
         has_batch = self.batch is not None and value.shape[0] == self.batch
         return next(
-            (axis for axis in range(len(value.shape)) if axis not in axes and (axis or not has_batch)), 0
+            (axis for axis in range(len(value.shape)) if axis not in axes and (axis or not has_batch)), None
         )
 
     def read(self, value: Value, mask: torch.Tensor, channels: bool = False) -> Mask:

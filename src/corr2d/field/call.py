@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from corr2d.errors import describe, door, refuse, suggestion
+from corr2d.arguments import choice
+from corr2d.errors import door
 from corr2d.field.analysis import Analysis
 from corr2d.field.capture import capture
 from corr2d.field.graph import Graph
@@ -86,9 +87,7 @@ def receptive_field(
     >>> field["1"].size, field["1"].box(0, 2), int(field["1"].mask(0, 2).sum())
     ((7, 7), (0, 2, 7, 9), 49)
     """
-    if global_ops not in GLOBAL_OPS:
-        rule = f"one of {', '.join(repr(one) for one in GLOBAL_OPS)}"
-        refuse("global_ops", rule, describe(global_ops), suggestion(global_ops, GLOBAL_OPS))
+    choice("global_ops", global_ops, GLOBAL_OPS)
     names = None if layers is None else several(layers)
     return fields_of(capture(model, input, mode=mode), model, names, global_ops, mode, strict)
 
@@ -107,6 +106,6 @@ def fields_of(
         value_of(graph, name)
     source = graph.inputs[0]
     analysis = Analysis(graph, source, space_of(graph, source), batch_of(graph, source), global_ops, strict)
-    # Refuses what strict does not allow now, not when a row is looked at.
+    # The whole pass, now: what strict does not allow is refused here and not when a row is looked at.
     _ = analysis.seen
     return ReceptiveFields(graph, names, analysis, model, mode)

@@ -41,6 +41,9 @@ class Operation:
     outputs: tuple[Value, ...]
     #: Name of the innermost module that called it, as in "layer3.0.conv2"; "" in code of no module.
     layer: str = ""
+    #: What it reads, by the rule that said so (`propagation.reading_of`). Readings hold their operation, so
+    #: they are kept here, where both go together, and in no memo outside.
+    readings: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def inputs(self) -> tuple[Value, ...]:

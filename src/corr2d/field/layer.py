@@ -369,8 +369,10 @@ class LayerField(Printed):
     def _channel(self, channel: int | None) -> int | None:
         if channel is None:
             return None
-        count = self.shape[self._analysis.channel_axis(self.value)]
-        return _inside("channel", (channel,), (count,), f"the channels of {self.name!r}")[0]
+        axis = self._analysis.channel_axis(self.value)
+        if axis is None:
+            refuse("channel", f"left out for {self.name!r}, which has no channels", describe(channel))
+        return _inside("channel", (channel,), (self.shape[axis],), f"the channels of {self.name!r}")[0]
 
 
 def _inside(argument: str, given: Sequence[int], sizes: Sequence[int], of: str) -> tuple[int, ...]:

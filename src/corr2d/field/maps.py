@@ -39,15 +39,21 @@ class FeatureMap:
     first : (float, float)
         The point of the image (y, x) that the value [0, 0] is centred on; (0, 0) is the centre of the first
         pixel, and padding lets it lie outside.
-    exact : bool
-        Whether jump and first are those of the receptive field; else the map is laid over the whole image.
+    unplaced : str
+        Why jump and first are not those of the receptive field, where the map is laid over the whole image;
+        "" where they are.
     """
 
     layer: str
     values: Array
     jump: tuple[float, float]
     first: tuple[float, float]
-    exact: bool
+    unplaced: str = ""
+
+    @property
+    def exact(self) -> bool:
+        """Whether jump and first are those of the receptive field."""
+        return not self.unplaced
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
@@ -64,7 +70,8 @@ class FeatureMap:
         return [int(channel) for channel in order[:count]]
 
     def __repr__(self) -> str:
-        return f"<FeatureMap of {self.layer!r}: {' x '.join(map(str, self.values.shape))}>"
+        laid = f", laid over the image: {self.unplaced}" if self.unplaced else ""
+        return f"<FeatureMap of {self.layer!r}: {' x '.join(map(str, self.values.shape))}{laid}>"
 
 
 class FeatureMaps(Printed, Mapping[str, FeatureMap]):
@@ -184,8 +191,8 @@ def feature_maps(
         refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
     batch = one_image(image, channel_axis, model)
     with prepared(model, mode), torch.no_grad():
-        names = spatial_parts(model, batch) if layers is None else several(layers)
-        found = Activations(model, names)(batch)
+        names = spatial_parts(model, batch, "image") if layers is None else several(layers)
+        found = Activations(model, names, "image")(batch)
     values = {}
     for layer, output in found.items():
         if output.ndim != 4:
@@ -209,9 +216,9 @@ def one_image(image: Any, channel_axis: int | None, model: torch.nn.Module) -> t
     return tensor.to(device, dtype)
 
 
-def _placed(layer: str, values: Array, lattice: Lattice | None, shape: tuple[int, ...]) -> FeatureMap:
+def _placed(layer: str, values: Array, lattice: Lattice | str, shape: tuple[int, ...]) -> FeatureMap:
     """Lay a map over the image by its field, or, where there is none for all its values, over all of it."""
-    if lattice is not None:
-        return FeatureMap(layer, values, lattice.jump, lattice.first, True)
+    if isinstance(lattice, Lattice):
+        return FeatureMap(layer, values, lattice.jump, lattice.first)
     dy, dx = (length / count for length, count in zip(shape, values.shape[1:], strict=True))
-    return FeatureMap(layer, values, (dy, dx), ((dy - 1) / 2, (dx - 1) / 2), False)
+    return FeatureMap(layer, values, (dy, dx), ((dy - 1) / 2, (dx - 1) / 2), lattice)

@@ -7,7 +7,6 @@ stays clipped.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -143,14 +142,11 @@ def reading_of(operation: Operation, *, strict: bool = False) -> Reading:
         got = f"{operation.target} in {operation.layer!r}" if operation.layer else operation.target
         remedy = "Add a rule with corr2d.field.register_rule, or let it be probed with strict=False."
         refuse("model", "made of operations that have a rule when strict=True", got, remedy)
-    made = _readings.get(operation)
-    if made is None or made[0] is not found:
-        made = _readings[operation] = (found, probed(operation) if found is None else found(operation))
-    return made[1]
-
-
-#: Readings, with the rules that made them: a rule may be registered anew.
-_readings: weakref.WeakKeyDictionary[Operation, tuple[Rule | None, Reading]] = weakref.WeakKeyDictionary()
+    # By rule, as one may be registered anew.
+    readings: dict[Rule | None, Reading] = operation.readings
+    if found not in readings:
+        readings[found] = probed(operation) if found is None else found(operation)
+    return readings[found]
 
 
 class _Notes:

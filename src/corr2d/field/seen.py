@@ -15,6 +15,7 @@ from corr2d.field.graph import Graph, Operation, Value
 from corr2d.field.laws import IDENTITY, Law
 from corr2d.field.lines import Line, Lines, Places, Rows, Unseparable, find_lines, identity
 from corr2d.field.rules import Reading
+from corr2d.field.windows import has_holes
 
 #: Products of one union. Inception-v3 needs 3; past this many a mask is the cheaper description.
 MOST_TERMS = 24
@@ -135,18 +136,16 @@ class _Following:
         return found
 
 
-#: Operations of which the numbers in their constants do not change what is read: found lines are used again.
+#: Operations of which the numbers in their constants do not change what is read, but for the holes in a
+#: kernel: found lines are used again.
 _BY_SHAPE = ("batch_norm", "layer_norm", "group_norm", "instance_norm", "linear", "prelu")
 
 
 def _signature(operation: Operation, output: int, sources: Sequence[Places | None]) -> object | None:
     """Name all that lines depend on; None where constants take part whose numbers may matter."""
     constants = [value for value in _values(operation) if value.constant is not None]
-    if (
-        constants
-        and not any(name in operation.target for name in _BY_SHAPE)
-        and "conv" not in operation.target
-    ):
+    by_shape = "conv" in operation.target or any(name in operation.target for name in _BY_SHAPE)
+    if constants and (not by_shape or has_holes(operation)):
         return None
     described = {name: _described(argument) for name, argument in operation.arguments.items()}
     return operation.target, output, tuple(sources), repr(described)

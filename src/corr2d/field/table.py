@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from corr2d.arguments import whole
 from corr2d.errors import door, refuse
 from corr2d.field.analysis import Analysis
 from corr2d.field.graph import Graph, Value
@@ -22,6 +23,8 @@ from corr2d.field.tiling import TileOverlap, checked, find_overlap
 from corr2d.field.verification import Verification, verify
 
 HEADINGS = ("layer", "operator", "output", "size", "stride", "padding", "everywhere", "seen", "status")
+#: What torch's generators take.
+_LARGEST_SEED = 2**63 - 1
 #: Columns that are words and stand to the left; the others are numbers.
 _WORDS = ("layer", "operator", "status")
 
@@ -111,12 +114,14 @@ class ReceptiveFields(Mapping[str, LayerField]):
 
         Raises
         ------
+        TypeError
+            No whole number.
         ValueError
             No such input.
         """
         inputs = self.graph.inputs
-        if not -len(inputs) <= number < len(inputs):
-            refuse("number", f"one of the model's {len(inputs)} inputs, from 0", str(number))
+        rule = f"one of the model's {len(inputs)} inputs, from 0"
+        number = whole("number", number, -len(inputs), len(inputs) - 1, rule=rule)
         return self._seen_from(inputs[number], None)
 
     @door
@@ -206,7 +211,15 @@ class ReceptiveFields(Mapping[str, LayerField]):
         -------
         Verification
             What was compared, and every difference; false if there is one.
+
+        Raises
+        ------
+        TypeError
+            Positions or a seed that are no whole numbers.
+        ValueError
+            No such layer; no position; a seed below 0.
         """
+        positions, seed = whole("positions", positions, 1), whole("seed", seed, 0, _LARGEST_SEED)
         names = self._names if layers is None else several(layers)
         return verify(self._analysis, [self[name] for name in names], self._model, self.mode, positions, seed)
 

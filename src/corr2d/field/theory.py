@@ -61,12 +61,12 @@ class Lattice:
 
 
 class Fields:
-    """The exact fields of some layers of a model for images of one shape, (N, C, H, W); "" is its output."""
+    """The exact fields of some layers of a captured model for images of one shape, (N, C, H, W).
 
-    def __init__(
-        self, model: torch.nn.Module, shape: tuple[int, ...], mode: str, layers: Sequence[str]
-    ) -> None:
-        whole = _captured(model, shape, mode, layers)
+    The layer "" is the model's output.
+    """
+
+    def __init__(self, whole: Graph, shape: tuple[int, ...], layers: Sequence[str]) -> None:
         self.graph = _leading_to(whole, [value_of(whole, layer) for layer in layers])
         self._analysis = Analysis(self.graph, self.graph.inputs[0], SPACE, shape[0], "include", False)
 
@@ -110,7 +110,7 @@ def theory_of(
 ) -> Theory:
     """Find the theoretical field of a unit, as far as there is one."""
     try:
-        fields = Fields(model, shape, mode, [layer])
+        fields = Fields(_captured(model, shape, mode, [layer]), shape, [layer])
         field = fields.of(layer)
         if len(field.grid) != len(unit):
             return Theory(reason="the layer's output is no map of the image")
@@ -140,24 +140,29 @@ def _of_law(fields: Fields, field: LayerField, unit: tuple[int, ...]) -> Theory:
 
 def lattices(
     model: torch.nn.Module, shape: tuple[int, ...], layers: Sequence[str], mode: str
-) -> dict[str, Lattice | None]:
-    """Find where the units of layers lie; None for a layer whose units have no places of their own."""
+) -> dict[str, Lattice | str]:
+    """Find where the units of layers lie, or say why those of a layer have no places of their own."""
     try:
-        fields = Fields(model, shape, mode, layers)
-    except (Refused, ValueError):
-        return dict.fromkeys(layers)
-    return {layer: _lattice(fields.of(layer)) for layer in layers}
+        whole = _captured(model, shape, mode, layers)
+    except (Refused, ValueError) as fault:
+        return dict.fromkeys(layers, f"the model cannot be captured ({first_line(fault)})")
+    named = [layer for layer in layers if layer in {"", *whole.layers}]
+    fields = Fields(whole, shape, named)
+    unnamed = "the captured model has no layer of this name that depends on the image"
+    return {layer: _lattice(fields.of(layer)) if layer in named else unnamed for layer in layers}
 
 
-def _lattice(field: LayerField) -> Lattice | None:
+def _lattice(field: LayerField) -> Lattice | str:
     """Even steps by the stride, the middle of the map in the middle of its fields, whatever the phases."""
-    if field.status == WHOLE or not field.stride or len(field.grid) != len(SPACE):
-        return None
+    if field.status == WHOLE:
+        return f"every value sees the whole image ({field.responsible})"
+    if not field.stride or len(field.grid) != len(SPACE):
+        return "the layer's field has no stride"
     last = [length - 1 for length in field.grid]
     try:
         ends = [_middle(field.box(*unit, clip=False)) for unit in ((0, 0), last)]
-    except ValueError:
-        return None
+    except ValueError as fault:
+        return f"the layer's fields have no middle ({first_line(fault)})"
     jump = float(field.stride[0]), float(field.stride[1])
     first = [(a + b - step * count) / 2 for a, b, step, count in zip(*ends, jump, last, strict=True)]
     return Lattice(jump, (first[0], first[1]))
@@ -165,7 +170,7 @@ def _lattice(field: LayerField) -> Lattice | None:
 
 def cutter(model: torch.nn.Module, shape: tuple[int, ...], layer: str, channel: int, mode: str) -> Cut:
     """Prepare to cut: the model is captured once, and every unit asked for its mask."""
-    fields = Fields(model, shape, mode, [layer])
+    fields = Fields(_captured(model, shape, mode, [layer]), shape, [layer])
     field = fields.of(layer)
     # Where all channels see the same a mask is looked up and not propagated, at a hundredth of the time.
     one = None if fields.channels_alike(layer) else channel

@@ -1,7 +1,8 @@
-"""The operations that slide a window: their laws, written down from their arguments.
+"""The operations that slide a window over an image: their laws, written down from their arguments.
 
 Only for these is the law of an endless canvas not learnt from the operation's own reading (`lines.py`): on a
-map smaller than the window no position shows all of it.
+map smaller than the window no position shows all of it. A kernel with constant zeros has no law here: what it
+reads is found as of any other operation.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from corr2d.field.graph import Operation
+from corr2d.field.graph import Operation, Value
 from corr2d.field.laws import Law, spread_window, window
 
 CONVOLUTION = re.compile(r"aten\.(_?convolution|conv[123]d|conv_transpose[123]d)\b")
 POOLING = re.compile(r"aten\.(avg|max)_pool[123]d(_with_indices)?\b")
 OURS = "corr2d.correlate.default"
+#: What these operators call the image, and its kernel.
+_IMAGES, _KERNELS = ("input", "self", "image"), ("weight", "kernel")
 
 
 def window_laws(operation: Operation) -> dict[int, Law] | None:
     """Give the law along each axis over which the first input is windowed; None for any other operation."""
+    if has_holes(operation) or not _slides_over_its_input(operation):
+        return None
     if operation.target == OURS:
         borders = {operation.arguments["border_y"], operation.arguments["border_x"]}
         return _of_correlation(operation.arguments) if borders == {"constant"} else None
@@ -28,6 +33,17 @@ def window_laws(operation: Operation) -> dict[int, Law] | None:
     if POOLING.match(operation.target):
         return _of_pooling(operation)
     return None
+
+
+def has_holes(operation: Operation) -> bool:
+    """Whether some taps of its kernel are zero whatever the parameters are, and so read nothing."""
+    kernels = (operation.arguments.get(name) for name in _KERNELS)
+    return any(isinstance(kernel, Value) and kernel.zeros is not None for kernel in kernels)
+
+
+def _slides_over_its_input(operation: Operation) -> bool:
+    """Whether its first input is the image, and not a computed kernel on a constant one."""
+    return any(operation.arguments.get(name) is operation.inputs[0] for name in _IMAGES)
 
 
 def groups_of(operation: Operation) -> int | None:

@@ -13,22 +13,23 @@ for an argument of the wrong kind, an ImportError for a package that is not inst
 
 from __future__ import annotations
 
-import operator
 import os
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from corr2d.arguments import as_path, choice, whole
 from corr2d.errors import describe, door, refuse
-from corr2d.images.files import as_path, decoding, opened
+from corr2d.images.files import decoding, opened
 from corr2d.images.formats import HEAD, NAMES, recognised
-from corr2d.images.mapping import as_array, as_dtype, check_scale, mapped
+from corr2d.images.mapping import LUMA, SCALES, as_dtype, as_real, mapped
 from corr2d.images.rasters import oriented, read_raster
 from corr2d.images.tiff import read_tiff
 from corr2d.images.writing import write_picture
 
-__all__ = ["MAX_PIXELS", "Picture", "read", "visible", "write"]
+__all__ = ["MAX_PIXELS", "Picture", "grey", "read", "shown", "visible", "write"]
 
 MAX_PIXELS = 2**28
 """The largest picture that is read unless told otherwise: 16384 x 16384 pixels, 0.8 GB as 8-bit RGB."""
@@ -48,6 +49,10 @@ class Picture:
 
     pixels: NDArray[Any]
     alpha: NDArray[Any] | None
+
+    def __repr__(self) -> str:
+        cover = None if self.alpha is None else describe(self.alpha)
+        return f"Picture(pixels={describe(self.pixels)}, alpha={cover})"
 
 
 @door
@@ -103,9 +108,9 @@ def read(path: str | os.PathLike[str], *, page: int | None = None, max_pixels: i
     array([[    0, 10000, 20000],
            [30000, 40000, 50000]], dtype=uint16)
     """
-    name = as_path(path)
-    limit = _whole("max_pixels", max_pixels, 1)
-    wanted = None if page is None else _whole("page", page, 0)
+    name = as_path("path", path)
+    limit = whole("max_pixels", max_pixels, 1)
+    wanted = None if page is None else whole("page", page, 0)
     with opened(name) as file:
         head = file.read(HEAD)
         if not head:
@@ -177,7 +182,7 @@ def write(
     ...     images.read(file).pixels
     array([[  1, 128, 192]], dtype=uint8)
     """
-    write_picture(as_path(path), pixels, alpha, scale, dtype)
+    write_picture(as_path("path", path), pixels, alpha, scale, dtype)
 
 
 @door
@@ -213,7 +218,7 @@ def visible(values: ArrayLike, scale: str, dtype: DTypeLike) -> NDArray[Any]:
     ValueError
         `scale` or `dtype` is not one of the above, or `values` has NaN and `dtype` is an integer type.
     TypeError
-        `values` is not an array of real numbers.
+        `values` is not an array of real numbers, `scale` not a string, `dtype` not a dtype.
 
     Notes
     -----
@@ -230,16 +235,88 @@ def visible(values: ArrayLike, scale: str, dtype: DTypeLike) -> NDArray[Any]:
     >>> visible([-2, 0, 1], "abs", "uint8")
     array([255,   0, 128], dtype=uint8)
     """
-    array = as_array("values", values)
-    return mapped(array, check_scale(scale), as_dtype(dtype))
+    array = as_real("values", values)
+    return mapped("values", array, choice("scale", scale, SCALES), as_dtype(dtype))
 
 
-def _whole(argument: str, value: object, smallest: int) -> int:
-    """`value` as an int of at least `smallest`."""
-    rule = f"an int of at least {smallest}"
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        refuse(argument, rule, describe(value), kind=TypeError)
-    number = operator.index(value)
-    if number < smallest:
-        refuse(argument, rule, str(number))
-    return number
+@door
+def grey(pixels: ArrayLike) -> NDArray[Any]:
+    """Turn colours to grey: ``0.299 R + 0.587 G + 0.114 B``, in the levels of the picture.
+
+    Parameters
+    ----------
+    pixels : array_like, shape (H, W) or (H, W, 3), any real dtype
+        Grey levels or colours, as :func:`read` gives them.
+
+    Returns
+    -------
+    ndarray, shape (H, W)
+        Of colours a new array: float64 for float64, float32 for all else. Grey levels as they are.
+
+    Raises
+    ------
+    ValueError
+        `pixels` has another shape.
+    TypeError
+        `pixels` is not an array of real numbers.
+
+    References
+    ----------
+    .. [1] Recommendation ITU-R BT.601: the luma of red, green and blue.
+
+    Examples
+    --------
+    >>> grey([[[255, 0, 0], [0, 0, 255]]])
+    array([[76.245, 29.07 ]], dtype=float32)
+    """
+    values = _picture(pixels)
+    if values.ndim == 2:
+        return values
+    luma: NDArray[Any] = values @ LUMA
+    return luma if values.dtype == np.float64 else luma.astype(np.float32)
+
+
+@door
+def shown(pixels: ArrayLike) -> NDArray[np.uint8]:
+    """Bring a picture to the 8 bits of a screen: 16 bits by their range, other numbers by their own.
+
+    For the values of a result, with signs and beyond the range, see :func:`visible`.
+
+    Parameters
+    ----------
+    pixels : array_like, shape (H, W) or (H, W, 3), any real dtype
+        Grey levels or colours, as :func:`read` gives them. NaN is black.
+
+    Returns
+    -------
+    ndarray of uint8, shape of `pixels`
+        uint8 as it is; else a new array.
+
+    Raises
+    ------
+    ValueError
+        `pixels` has another shape.
+    TypeError
+        `pixels` is not an array of real numbers.
+
+    Examples
+    --------
+    >>> shown([[-1.0, 0.0, 1.0]])
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    values = _picture(pixels)
+    if values.dtype == np.uint8:
+        levels: NDArray[np.uint8] = values
+    elif values.dtype == np.uint16:
+        levels = ((values + np.uint32(128)) // 257).astype(np.uint8)
+    else:
+        levels = mapped("pixels", np.nan_to_num(values, nan=0.0), "stretch", np.dtype(np.uint8))
+    return levels
+
+
+def _picture(pixels: ArrayLike) -> NDArray[Any]:
+    """`pixels` as an array of grey levels or colours."""
+    values = as_real("pixels", pixels)
+    if values.ndim != 2 and (values.ndim != 3 or values.shape[2] != 3):
+        refuse("pixels", "of shape (H, W) or (H, W, 3)", describe(values))
+    return values

@@ -17,17 +17,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
-from corr2d.errors import Refused, describe, refuse
-
-
-def as_path(path: object) -> str:
-    """`path` as text, or a TypeError."""
-    if not isinstance(path, (str, bytes, os.PathLike)):
-        refuse("path", "a file name (str or os.PathLike)", describe(path), kind=TypeError)
-    name = os.fsdecode(path)
-    if not name or "\0" in name:
-        refuse("path", "a file name", repr(name))
-    return name
+from corr2d.errors import Refused, refuse
 
 
 @contextlib.contextmanager
@@ -40,6 +30,8 @@ def opened(path: str) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(mode):
             refuse("path", "a regular file", f"{path!r}, a pipe or a device", "Save it to a file.", OSError)
         file = open(path, "rb")  # noqa: SIM115 - closed below; a fault while opening has its own message
+    except FileNotFoundError:
+        refuse("path", "an existing file", repr(path), kind=FileNotFoundError)
     except OSError as fault:
         _refuse_system(path, "a readable file", fault)
     with file:
@@ -77,6 +69,15 @@ def replacing(path: str) -> Iterator[BinaryIO]:
         raise
 
 
+def made_folder(path: str) -> str:
+    """Make a folder, and those above it, unless it is there."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as fault:
+        _refuse_system(path, "a folder, or one that can be made", fault, "directory")
+    return path
+
+
 def _mode_of(target: str, path: str) -> int | None:
     """Permissions of the file that is about to be replaced; None where there is none yet."""
     if not os.path.exists(target):
@@ -96,10 +97,10 @@ def _discard(scratch: str) -> None:
         os.unlink(scratch)
 
 
-def _refuse_system(path: str, rule: str, fault: OSError) -> NoReturn:
+def _refuse_system(path: str, rule: str, fault: OSError, argument: str = "path") -> NoReturn:
     """What the operating system refused, in our pattern and in its own class."""
     reason = fault.strerror or str(fault)
-    refuse("path", rule, f"{path!r}: {reason}", kind=type(fault) if fault.errno is not None else OSError)
+    refuse(argument, rule, f"{path!r}: {reason}", kind=type(fault) if fault.errno is not None else OSError)
 
 
 def needed(package: str, distribution: str, purpose: str) -> Any:

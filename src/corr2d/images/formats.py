@@ -10,7 +10,9 @@ import os
 from dataclasses import dataclass
 
 from corr2d.errors import refuse, suggestion
+from corr2d.images.mapping import DTYPES
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEAD = 32  # bytes that recognise every format; the size of a WebP canvas lies within the first 30
 
 
@@ -27,13 +29,13 @@ class Format:
 
 
 FORMATS = (
-    Format("PNG", (".png",), (b"\x89PNG\r\n\x1a\n",), ("uint8", "uint16"), True, 2**31 - 1),
+    Format("PNG", (".png",), (PNG_SIGNATURE,), ("uint8", "uint16"), True, 2**31 - 1),
     Format("JPEG", (".jpg", ".jpeg"), (b"\xff\xd8\xff",), ("uint8",), False, 65500),
     Format(
         "TIFF",
         (".tif", ".tiff"),
         (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-        ("uint8", "uint16", "float32", "float64"),
+        DTYPES,
         True,
         2**31 - 1,
     ),

@@ -6,70 +6,55 @@ goes band by band, so that a picture needs a few MiB beside its result. Files ar
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from corr2d.arrays import as_numbers, plain
 from corr2d.errors import describe, refuse, suggestion
 
 SCALES = ("clip", "signed", "abs", "stretch")
 DTYPES = ("uint8", "uint16", "float32", "float64")
+# Shares of red, green and blue in the brightness of a colour: Recommendation ITU-R BT.601.
+LUMA = np.array([0.299, 0.587, 0.114])
 BAND = 2**18  # values mapped at a time: 2 MiB of float64, the size of a core's own cache
 HUGE = 2.0**1000  # beyond it the difference of two values may overflow, so both are scaled down first
 
 
-def as_array(argument: str, values: Any) -> NDArray[Any]:
-    """`values` as a real array; what NumPy would change silently on the way is refused."""
-    if isinstance(values, np.ma.MaskedArray):
-        refuse(argument, "an array without a mask", describe(values), "Call .filled(value) first.", TypeError)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            array = np.asarray(values)
-    except Exception:
-        refuse(
-            argument, "an array of numbers", describe(values), "Detach it and move it to the CPU.", TypeError
-        )
-    if array.dtype.kind == "c":
-        refuse(argument, "real", describe(array), "Take its abs(), .real or .imag first.", TypeError)
-    if array.dtype.kind not in "buif":
-        refuse(argument, "an array of numbers", describe(array), kind=TypeError)
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+def as_real(argument: str, values: Any) -> NDArray[Any]:
+    """`values` as a real array in the machine's byte order; a bfloat16 tensor is widened."""
+    values = plain(values)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.dtype.itemsize > 8:
         # No file holds a long double; one beyond float64 is as good as infinite.
         with np.errstate(over="ignore"):
-            array = array.astype(np.float64)
+            values = values.astype(np.float64)
+    array, _ = as_numbers(argument, values)
+    if array.dtype.kind == "c":
+        refuse(argument, "real", describe(array), "Take its .real, .imag or abs() first.", TypeError)
     native: NDArray[Any] = array.astype(array.dtype.newbyteorder("="), copy=False)
     return native
 
 
 def as_dtype(dtype: Any, choices: tuple[str, ...] = DTYPES, holder: str = "picture") -> np.dtype[Any]:
     """`dtype` as one of the types that a file can hold."""
-    rule = f"one of {', '.join(choices)} for a {holder}"
+    rule = f"one of {', '.join(map(repr, choices))} for a {holder}"
     try:
-        wanted: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
+        wanted: np.dtype[Any] = np.dtype(dtype if dtype is not None else "none").newbyteorder("=")
     except TypeError:
-        refuse("dtype", rule, repr(dtype), suggestion(dtype, choices))
-    if dtype is None or wanted.name not in choices:
+        refuse("dtype", rule, repr(dtype), suggestion(dtype, choices), TypeError)
+    if wanted.name not in choices:
         refuse("dtype", rule, repr(dtype), suggestion(dtype, choices))
     return wanted
 
 
-def check_scale(scale: object) -> str:
-    """`scale`, if it is one."""
-    if not isinstance(scale, str) or scale not in SCALES:
-        refuse("scale", f"one of {', '.join(SCALES)}", describe(scale), suggestion(scale, SCALES))
-    return scale
-
-
-def mapped(values: NDArray[Any], scale: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+def mapped(argument: str, values: NDArray[Any], scale: str, dtype: np.dtype[Any]) -> NDArray[Any]:
     """The picture of `values` in `dtype`; see :func:`corr2d.images.visible`."""
     low, high, holes = value_range(values)
     if holes and dtype.kind == "u":
         got = f"{describe(values)} with {holes} NaN"
-        refuse("pixels", f"free of NaN for {dtype.name}", got, "Use np.nan_to_num, or a float dtype (TIFF).")
+        refuse(argument, f"free of NaN for {dtype.name}", got, "Use np.nan_to_num, or a float dtype (TIFF).")
     out = np.empty(values.shape, dtype)
     for source, target in zip(_bands(values), _bands(out), strict=True):
         if scale == "clip":

@@ -43,14 +43,14 @@ def check_size(path: str, height: int, width: int, max_pixels: int) -> None:
         refuse("path", "a picture with at least one pixel", f"{path!r} of {height} x {width}")
     if height * width > max_pixels:
         got = f"{path!r} of {height} x {width} = {height * width}"
-        remedy = "Pass a larger max_pixels if you trust the file."
+        remedy = "Raise max_pixels (--max-pixels) if you trust the file."
         refuse("path", f"a picture of at most {max_pixels} pixels (max_pixels)", got, remedy)
 
 
 def check_page(path: str, pages: int, page: int | None, reachable: int) -> int:
     """The page to read: the only one, or the one asked for."""
     if page is None and pages > 1:
-        remedy = "Pass page=0 for the first, or save the page that you mean as a file of its own."
+        remedy = "Ask for one, 0 being the first: page=0 (--page 0)."
         refuse("path", "a file with one picture", f"{path!r} with several", remedy)
     if (page or 0) >= reachable:
         limit = "0, the only picture that is read of this file" if reachable == 1 else f"below {reachable}"

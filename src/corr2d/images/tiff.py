@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from corr2d.errors import refuse
 from corr2d.images.files import needed
+from corr2d.images.mapping import DTYPES, brightest
 from corr2d.images.rasters import (
     ORIENTATION,
     Decoded,
@@ -55,7 +56,6 @@ WIDENED = {
     "int32": "float64",
     "uint32": "float64",
 }
-KEPT = ("uint8", "uint16", "float32", "float64")
 
 
 def read_tiff(file: BinaryIO, path: str, page: int | None, max_pixels: int) -> Decoded:
@@ -173,9 +173,12 @@ def _tifffile_decodes(sheet: Any) -> bool:
 def _samples(sheet: Any, path: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Pixels and alpha of a page whose samples tifffile unpacks."""
     name = sheet.dtype.name
-    if name not in KEPT and name not in WIDENED:
+    if name not in DTYPES and name not in WIDENED:
         refuse(
-            "path", f"a TIFF picture of {', '.join((*KEPT, *WIDENED))}", f"{path!r} of {name}", "Convert it."
+            "path",
+            f"a TIFF picture of {', '.join((*DTYPES, *WIDENED))}",
+            f"{path!r} of {name}",
+            "Convert it.",
         )
     colours = COLOURS[sheet.photometric]
     extra = sheet.samplesperpixel - colours
@@ -204,7 +207,7 @@ def _samples(sheet: Any, path: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
 
 def _unmultiplied(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     """Colours divided by their alpha, 0 where that is 0: what PNG and WebP mean by colour and alpha."""
-    top = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1.0
+    top = brightest(alpha.dtype)
     share = alpha[..., None].astype(np.float64) / top
     colours: NDArray[Any] = np.divide(pixels, share, out=np.zeros(pixels.shape), where=share != 0)
     if pixels.dtype.kind == "u":

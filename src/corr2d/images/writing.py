@@ -12,14 +12,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from corr2d.arguments import choice
 from corr2d.errors import describe, refuse
 from corr2d.images.files import needed, replacing
-from corr2d.images.formats import Format, named
+from corr2d.images.formats import PNG_SIGNATURE, Format, named
 from corr2d.images.mapping import (
-    as_array,
+    SCALES,
     as_dtype,
+    as_real,
     brightest,
-    check_scale,
     mapped,
     opacity,
     value_range,
@@ -44,14 +45,14 @@ def write_picture(path: str, pixels: Any, alpha: Any, scale: str, dtype: Any) ->
     """Check everything, map, then write; see :func:`corr2d.images.write`."""
     kind = named(path)
     values = _checked_pixels(pixels, kind)
-    check_scale(scale)
+    choice("scale", scale, SCALES)
     stored_dtype = (
         _default_dtype(values, scale, kind)
         if dtype is None
         else as_dtype(dtype, kind.dtypes, f"{kind.name} file")
     )
     cover = None if alpha is None else _checked_alpha(alpha, values, kind, stored_dtype)
-    stored = mapped(values, scale, stored_dtype)
+    stored = mapped("pixels", values, scale, stored_dtype)
     if kind.name == "TIFF":
         needed("tifffile", "tifffile", "write TIFF files")
     else:
@@ -61,7 +62,7 @@ def write_picture(path: str, pixels: Any, alpha: Any, scale: str, dtype: Any) ->
 
 
 def _checked_pixels(pixels: Any, kind: Format) -> NDArray[Any]:
-    values = as_array("pixels", pixels)
+    values = as_real("pixels", pixels)
     rule = "of shape (H, W) or (H, W, 3)"
     if values.ndim == 3 and values.shape[2] in (2, 4):
         remedy = "Pass the last channel by itself, as alpha=."
@@ -82,14 +83,14 @@ def _checked_alpha(
     alpha: Any, values: NDArray[Any], kind: Format, dtype: np.dtype[Any]
 ) -> NDArray[Any] | None:
     """The alpha channel as the file stores it; None where the file has none and nothing is lost by that."""
-    cover = as_array("alpha", alpha)
+    cover = as_real("alpha", alpha)
     if cover.shape != values.shape[:2]:
         refuse("alpha", f"of shape (H, W) = {values.shape[:2]}, as the pixels", describe(cover))
     if kind.alpha:
         return opacity(cover, dtype)
     low, _, holes = value_range(cover)
     if holes or low < brightest(cover.dtype):
-        remedy = "Write PNG, WebP or TIFF, or pass alpha=None to drop it."
+        remedy = "Write PNG, WebP or TIFF, or drop it (alpha=None)."
         refuse("alpha", f"opaque everywhere for {kind.name}, which has no alpha", describe(cover), remedy)
     return None
 
@@ -147,7 +148,7 @@ def _encode_deep_png(file: BinaryIO, samples: NDArray[Any]) -> None:
     height, width = samples.shape[:2]
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    file.write(b"\x89PNG\r\n\x1a\n")
+    file.write(PNG_SIGNATURE)
     _png_chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
     deflater = zlib.compressobj(PNG_EFFORT)
     above = np.zeros((1, width * channels * 2), np.uint8)

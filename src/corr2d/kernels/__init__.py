@@ -7,10 +7,12 @@ same in the whole room:
   number where brightness grows in the direction it names: ``sobel("x")`` to the right, ``sobel("y")``
   downwards.
 - Lengths are in pixels. Angles are in degrees from the x axis (right) towards the y axis (down), that is
-  clockwise as an image is shown, the sense of ``arctan2(dy, dx)``. Pairs are (y, x), sizes (height, width).
+  clockwise as an image is shown, the sense of ``arctan2(dy, dx)``; `corr2d.edges` tells the same angles in
+  radians. Pairs are (y, x), sizes (height, width).
 - Kernels that average sum to 1, kernels that differentiate sum to 0.
 - Kernels of whole numbers come as int64, so that integer images give exact integer results. They are the
-  classical numbers; ``scale="derivative"`` divides them so that a ramp of slope 1 gives 1.
+  classical numbers: ``sobel("x")`` answers 8 to a ramp of slope 1. ``scale="derivative"``, the default of
+  `corr2d.edges`, divides them so that it answers 1.
 - Sampled kernels accept an even size: their centre then lies between two pixels, and so does the pixel they
   answer for. Kernels that are built around one central pixel refuse it.
 

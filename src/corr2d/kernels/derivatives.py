@@ -1,4 +1,8 @@
-"""The classical small kernels that differentiate: whole numbers, sum 0, + towards growing brightness."""
+"""The classical small kernels that differentiate: whole numbers, sum 0, + towards growing brightness.
+
+Their default scale is "raw", the numbers as they were published; that of `corr2d.edges` is "derivative",
+brightness per pixel.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,16 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from corr2d.errors import describe, door, refuse
-from corr2d.kernels.arguments import choice, whole
+from corr2d.arguments import choice, whole
+from corr2d.errors import door, refuse
 
-Axis: TypeAlias = Literal["x", "y"]
-Scale: TypeAlias = Literal["raw", "derivative"]
+Axis: TypeAlias = Literal["y", "x"]
+Scale: TypeAlias = Literal["derivative", "raw"]
 Whole: TypeAlias = npt.NDArray[np.int64]
 WholeOrReal: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+
+AXES: tuple[Axis, Axis] = ("y", "x")
+SCALES: tuple[Scale, Scale] = ("derivative", "raw")
 
 # The taps and the sum of their magnitudes (2**58) still fit int64; OpenCV stops at the same size.
 LARGEST_SOBEL = 31
@@ -27,8 +34,8 @@ DIFFERENCE.setflags(write=False)
 def sobel(axis: Axis = "x", *, size: int = 3, scale: Scale = "raw") -> WholeOrReal:
     """Return the Sobel derivative: a central difference along `axis`, binomially smoothed on both axes.
 
-    ``sobel("x") = outer((1, 2, 1), (-1, 0, 1))``. Each step of 2 in `size` smooths both factors once more by
-    (1, 2, 1).
+    ``sobel("x") = outer((1, 2, 1), (-1, 0, 1))``, 8 times the slope that `edges.sobel` gives. Each
+    step of 2 in `size` smooths both factors once more by (1, 2, 1).
 
     Parameters
     ----------
@@ -61,9 +68,10 @@ def sobel(axis: Axis = "x", *, size: int = 3, scale: Scale = "raw") -> WholeOrRe
            [-2,  0,  2],
            [-1,  0,  1]])
     """
-    length = whole("size", size, "an odd whole number of pixels", 3)
-    if length > LARGEST_SOBEL or length % 2 == 0:
-        refuse("size", f"odd and at most {LARGEST_SOBEL}", describe(size))
+    rule = f"an odd int from 3 to {LARGEST_SOBEL}"
+    length = whole("size", size, 3, LARGEST_SOBEL, rule=rule)
+    if length % 2 == 0:
+        refuse("size", rule, str(length))
     difference = np.convolve(DIFFERENCE, _binomial(length - 2))
     return _first_derivative(axis, _binomial(length), difference, scale)
 
@@ -72,6 +80,7 @@ def sobel(axis: Axis = "x", *, size: int = 3, scale: Scale = "raw") -> WholeOrRe
 def scharr(axis: Axis = "x", *, scale: Scale = "raw") -> WholeOrReal:
     """Return the Scharr derivative, ``scharr("x") = outer((3, 10, 3), (-1, 0, 1))``.
 
+    It answers 32 times the slope that `edges.scharr` gives, unless ``scale="derivative"``.
     Of the 3x3 derivatives it is the one whose gradient keeps its direction best when the image is turned.
 
     Parameters
@@ -110,6 +119,7 @@ def scharr(axis: Axis = "x", *, scale: Scale = "raw") -> WholeOrReal:
 def prewitt(axis: Axis = "x", *, scale: Scale = "raw") -> WholeOrReal:
     """Return the Prewitt derivative, ``prewitt("x") = outer((1, 1, 1), (-1, 0, 1))``.
 
+    It answers 6 times the slope that `edges.prewitt` gives, unless ``scale="derivative"``.
     It is the slope of the plane that fits the 3x3 window best in the least-squares sense.
 
     Parameters
@@ -181,12 +191,12 @@ def roberts(diagonal: Literal["down", "up"] = "down", *, scale: Scale = "raw") -
 
 
 @door
-def laplacian(neighbours: Literal[4, 8] = 4, *, scale: Scale = "raw") -> WholeOrReal:
+def laplacian(neighbors: Literal[4, 8] = 4, *, scale: Scale = "raw") -> WholeOrReal:
     """Return the sum of the neighbours minus as many times the centre: the Laplacian by differences.
 
     Parameters
     ----------
-    neighbours : 4 or 8, default 4
+    neighbors : 4 or 8, default 4
         The neighbours that share a side, or those that share a corner too.
     scale : "raw" or "derivative", default "raw"
         The whole numbers, or those that give ``d²/dy² + d²/dx²`` exactly on every quadratic: the same for 4
@@ -213,14 +223,14 @@ def laplacian(neighbours: Literal[4, 8] = 4, *, scale: Scale = "raw") -> WholeOr
            [ 1, -4,  1],
            [ 0,  1,  0]])
     """
-    if choice("neighbours", neighbours, (4, 8)) == 4:
+    if choice("neighbors", neighbors, (4, 8)) == 4:
         return _scaled(np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.int64), 1, scale)
     return _scaled(np.array([[1, 1, 1], [1, -8, 1], [1, 1, 1]], np.int64), 3, scale)
 
 
 def _first_derivative(axis: Axis, smooth: Whole, difference: Whole, scale: Scale) -> WholeOrReal:
     """Return outer(smooth, difference) turned to `axis`, in the scale asked for."""
-    choice("axis", axis, ("x", "y"))
+    choice("axis", axis, AXES)
     along_x = np.outer(smooth, difference)
     gain = int(smooth.sum()) * int(difference @ np.arange(len(difference)))
     return _scaled(along_x if axis == "x" else np.ascontiguousarray(along_x.T), gain, scale)
@@ -228,7 +238,7 @@ def _first_derivative(axis: Axis, smooth: Whole, difference: Whole, scale: Scale
 
 def _scaled(kernel: Whole, gain: float, scale: Scale) -> WholeOrReal:
     """Return the whole numbers, or those divided by what they make of a slope of 1."""
-    return kernel if choice("scale", scale, ("raw", "derivative")) == "raw" else kernel / gain
+    return kernel if choice("scale", scale, SCALES) == "raw" else kernel / gain
 
 
 def _binomial(length: int) -> Whole:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import numbers
+from typing import Any, Literal
 
 import numpy as np
 
-from corr2d.errors import door
-from corr2d.kernels.arguments import Pair, Size, real, strength_of
+from corr2d.arguments import real
+from corr2d.errors import describe, door, refuse
 from corr2d.kernels.derivatives import WholeOrReal, laplacian
 from corr2d.kernels.sampling import Taps, extent, gaussian_taps, sigmas
+from corr2d.kernels.sizes import Pair, Size
 from corr2d.kernels.smoothing import identity
 
 # The eight neighbours of the centre as (row, column), in steps of 45 degrees from right towards down.
@@ -17,19 +19,19 @@ RING = ((1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2))
 
 
 @door
-def sharpen(strength: float = 1, *, neighbours: Literal[4, 8] = 4) -> WholeOrReal:
-    """Return the image minus its Laplacian: ``identity - strength * laplacian(neighbours)``.
+def sharpen(amount: float = 1, *, neighbors: Literal[4, 8] = 4) -> WholeOrReal:
+    """Return the image minus its Laplacian: ``identity - amount * laplacian(neighbors)``.
 
     Parameters
     ----------
-    strength : int or float, default 1
+    amount : int or float, default 1
         Factor of the Laplacian. 0 changes nothing, a negative number blurs.
-    neighbours : 4 or 8, default 4
+    neighbors : 4 or 8, default 4
         Which Laplacian, see `laplacian`.
 
     Returns
     -------
-    ndarray of int64, or of float64 for a float `strength`, shape (3, 3)
+    ndarray of int64, or of float64 for a float `amount`, shape (3, 3)
         A new array with sum 1.
 
     Raises
@@ -49,8 +51,8 @@ def sharpen(strength: float = 1, *, neighbours: Literal[4, 8] = 4) -> WholeOrRea
            [-1,  5, -1],
            [ 0, -1,  0]])
     """
-    factor = strength_of("strength", strength)
-    return identity(3) - factor * laplacian(neighbours)
+    factor = _amount(amount)
+    return identity(3) - factor * laplacian(neighbors)
 
 
 @door
@@ -91,7 +93,7 @@ def unsharp(
     array([[-0.548,  2.096, -0.548]])
     """
     deviations = sigmas("sigma", sigma)
-    factor = real("amount", amount)
+    factor = _amount(amount)
     height, width = extent("sigma", deviations, truncate, size, odd=True)
     kernel = -factor * np.outer(gaussian_taps(deviations[0], height), gaussian_taps(deviations[1], width))
     kernel[height // 2, width // 2] += 1 + factor
@@ -99,22 +101,22 @@ def unsharp(
 
 
 @door
-def emboss(angle: float = 45.0, *, strength: float = 1) -> WholeOrReal:
+def emboss(angle: float = 45.0, *, amount: float = 1) -> WholeOrReal:
     """Return a relief: the image plus how much brighter it grows in one direction.
 
-    The centre is 1. A neighbour that lies d degrees off `angle` has the weight ``strength * (2 - d / 45)``.
+    The centre is 1. A neighbour that lies d degrees off `angle` has the weight ``amount * (2 - d / 45)``.
 
     Parameters
     ----------
     angle : float, default 45.0
         Direction of the growth that appears bright, in degrees from right towards down; 45 is towards the
         lower right.
-    strength : int or float, default 1
+    amount : int or float, default 1
         Factor of the neighbours.
 
     Returns
     -------
-    ndarray of int64, or of float64 for a float `strength` or an `angle` between the eight, shape (3, 3)
+    ndarray of int64, or of float64 for a float `amount` or an `angle` between the eight, shape (3, 3)
         A new array with sum 1.
 
     Raises
@@ -133,7 +135,7 @@ def emboss(angle: float = 45.0, *, strength: float = 1) -> WholeOrReal:
            [-1,  1,  1],
            [ 0,  1,  2]])
     """
-    factor = strength_of("strength", strength)
+    factor = _amount(amount)
     eighths = real("angle", angle, "a number of degrees") % 360 / 45
     turn: int | float = int(eighths) if eighths == int(eighths) else eighths
     only_whole = isinstance(turn, int) and isinstance(factor, int)
@@ -143,3 +145,14 @@ def emboss(angle: float = 45.0, *, strength: float = 1) -> WholeOrReal:
         apart = abs(step - turn) % 8
         kernel[place] = factor * (2 - min(apart, 8 - apart))
     return kernel
+
+
+def _amount(amount: Any) -> int | float:
+    """Return the factor, an int as an int, so that whole-number kernels stay whole."""
+    factor = real("amount", amount)
+    if not isinstance(amount, numbers.Integral):
+        return factor
+    # Past this, float64 skips whole numbers and 9 times it nears the end of int64.
+    if abs(factor) >= 1 << 53:
+        refuse("amount", "a number between -2**53 and 2**53", describe(amount))
+    return int(amount)

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from corr2d.arguments import as_path
 from corr2d.errors import describe, door, refuse
-from corr2d.kernels.arguments import MOST_TAPS
+from corr2d.kernels.sizes import MOST_TAPS
 from corr2d.kernels.text import LARGEST_TEXT, table
 
 
@@ -46,10 +47,17 @@ def load(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     ValueError
         If the ending is none of these, or the content is not a 2-D kernel of finite numbers with
         at most 2**24 taps.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = os.path.join(folder, "slope.csv")
+    ...     np.savetxt(file, [[1, 0, -1]], fmt="%d", delimiter=",")
+    ...     load(file)
+    array([[ 1,  0, -1]])
     """
-    if not isinstance(path, (str, os.PathLike)):
-        refuse("path", "a file name", describe(path), kind=TypeError)
-    file = Path(path)
+    file = Path(as_path("path", path))
     reader = READERS.get(file.suffix.lower())
     if reader is None:
         refuse("path", f"a file that ends in one of {', '.join(READERS)}", repr(file.name))

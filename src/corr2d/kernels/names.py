@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from corr2d.errors import describe, door, refuse, suggestion
+from corr2d.arguments import choice
+from corr2d.errors import describe, door, refuse
 from corr2d.kernels import derivatives, detail, scale_space, smoothing
 from corr2d.kernels.text import number
 
@@ -68,10 +69,8 @@ TABLE: Mapping[str, Row] = {
     "roberts-up": Row(
         derivatives.roberts, "Roberts cross, + where brightness grows to the upper right", {"diagonal": "up"}
     ),
-    "laplacian": Row(
-        derivatives.laplacian, "second derivatives from the 4 nearest pixels", {"neighbours": 4}
-    ),
-    "laplacian-8": Row(derivatives.laplacian, "second derivatives from all 8 neighbours", {"neighbours": 8}),
+    "laplacian": Row(derivatives.laplacian, "second derivatives from the 4 nearest pixels", {"neighbors": 4}),
+    "laplacian-8": Row(derivatives.laplacian, "second derivatives from all 8 neighbours", {"neighbors": 8}),
     "laplacian-of-gaussian": Row(
         scale_space.laplacian_of_gaussian, "Laplacian of a smoothed image, + on dark spots"
     ),
@@ -83,12 +82,12 @@ TABLE: Mapping[str, Row] = {
 
 
 @door
-def named(text: str) -> npt.NDArray[Any]:
+def named(name: str) -> npt.NDArray[Any]:
     """Return a kernel by its name, with parameters after a colon: ``"gaussian:sigma=2,truncate=3"``.
 
     Parameters
     ----------
-    text : str
+    name : str
         A name of `catalogue`, then optionally ``:key=value`` pairs with commas between them. A value is a
         number (``2``, ``0.5``, ``1/3``), a pair (y, x) written ``3x5``, ``true``, ``false`` or a word. Case,
         and '-' against '_', do not matter in names and keys.
@@ -101,7 +100,7 @@ def named(text: str) -> npt.NDArray[Any]:
     Raises
     ------
     TypeError
-        If `text` is not a string, or a value is of the wrong kind for its key.
+        If `name` is not a string, or a value is of the wrong kind for its key.
     ValueError
         If the name, a key or a value is unknown; the message lists what there is.
 
@@ -115,18 +114,22 @@ def named(text: str) -> npt.NDArray[Any]:
     array([[0.5],
            [0.5]])
     """
-    if not isinstance(text, str):
-        refuse("kernel name", "a string such as 'sobel-x'", describe(text), kind=TypeError)
-    given, colon, settings = text.partition(":")
-    name = given.strip().lower().replace("_", "-")
-    if name not in TABLE:
-        refuse("kernel name", f"one of {', '.join(TABLE)}", describe(given.strip()), suggestion(name, TABLE))
-    row = TABLE[name]
-    return row.function(**row.fixed, **(_settings(name, row, settings) if colon else {}))
+    if not isinstance(name, str):
+        refuse("name", "a string such as 'sobel-x'", describe(name), kind=TypeError)
+    given, colon, settings = name.partition(":")
+    key = choice("name", given.strip().lower().replace("_", "-"), TABLE)
+    row = TABLE[key]
+    return row.function(**row.fixed, **(_settings(key, row, settings) if colon else {}))
 
 
 def catalogue() -> tuple[Entry, ...]:
     """Return every kernel that `named` knows, in order: its name, one line, and its parameters with defaults.
+
+    Returns
+    -------
+    tuple of Entry
+        Named tuples of the kernel's `name`, a `summary` of one line, and its `parameters`, a mapping of names
+        to defaults.
 
     Examples
     --------
@@ -146,14 +149,7 @@ def _settings(name: str, row: Row, text: str) -> dict[str, Any]:
         key = written.lower().replace("-", "_")
         if not (equals and key and value):
             refuse(f"a parameter of {name!r}", "written as key=value", describe(setting))
-        if key not in row.parameters:
-            known = ", ".join(row.parameters)
-            refuse(
-                f"a parameter of {name!r}",
-                f"one of {known}",
-                describe(written),
-                suggestion(key, row.parameters),
-            )
+        choice(f"a parameter of {name!r}", key, row.parameters)
         if key in settings:
             refuse(f"each parameter of {name!r}", "given once", f"{key!r} twice")
         settings[key] = _setting(value)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from corr2d.arguments import both_axes, real
 from corr2d.errors import refuse
-from corr2d.kernels.arguments import MOST_TAPS, both_axes, bounded, real, size_of
+from corr2d.kernels.sizes import MOST_TAPS, bounded, size_of
 
 Taps = npt.NDArray[np.float64]
 
@@ -23,11 +24,9 @@ def offsets(length: int) -> Taps:
     return np.arange(length, dtype=np.float64) - (length - 1) / 2
 
 
-def sigmas(argument: str, sigma: Any, at_least: float = 0.0) -> tuple[float, float]:
+def sigmas(argument: str, sigma: Any, least: float = 0.0) -> tuple[float, float]:
     """Return the standard deviations (y, x) in pixels."""
-    return both_axes(
-        argument, sigma, lambda name, side: real(name, side, "a number of pixels", at_least=at_least)
-    )
+    return both_axes(argument, sigma, lambda name, side: real(name, side, "a number of pixels", least=least))
 
 
 def extent(
@@ -38,13 +37,13 @@ def extent(
     *,
     default: float = 4.0,
     odd: bool = False,
-    at_least: int = 1,
+    least: int = 1,
 ) -> tuple[int, int]:
     """Return the shape of a kernel: `size`, or 2 * int(truncate * sigma + 0.5) + 1 on each axis."""
     if size is not None:
         if truncate is not None:
             refuse("truncate", "left out when size is given", repr(truncate), "Give one of the two.")
-        return size_of(size, odd=odd, at_least=at_least)
+        return size_of(size, odd=odd, least=least)
     reach = (
         default
         if truncate is None
@@ -52,7 +51,7 @@ def extent(
     )
     # The minimum keeps the product finite; a side that long is refused in the next line.
     height, width = (2 * int(min(reach * side, MOST_TAPS) + 0.5) + 1 for side in sigma)
-    return bounded(argument, max(height, at_least), max(width, at_least))
+    return bounded(argument, max(height, least), max(width, least))
 
 
 def normalized(taps: Taps) -> Taps:

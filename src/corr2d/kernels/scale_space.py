@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from corr2d.arguments import flag, real
 from corr2d.errors import describe, door, refuse
-from corr2d.kernels.arguments import Pair, Size, real
 from corr2d.kernels.sampling import (
     NARROWEST_SIGMA,
     Taps,
@@ -20,10 +20,14 @@ from corr2d.kernels.sampling import (
     second_derivative_taps,
     sigmas,
 )
+from corr2d.kernels.sizes import Pair, Size
 
 # The ratio of the two widths at which a difference of Gaussians is nearest to a Laplacian of Gaussian [1]_
 # (Marr and Hildreth, appendix B).
 MARR_HILDRETH_RATIO = 1.6
+
+# Its tails weigh more than the Gaussian's, which ends after 4 (test_the_answer_to_a_blob).
+LAPLACIAN_TRUNCATE = 5.0
 
 # sigma / wavelength of a Gabor filter whose response falls to one half one octave apart:
 # sqrt(ln 2 / 2) / pi * (2**1 + 1) / (2**1 - 1).
@@ -40,8 +44,9 @@ def laplacian_of_gaussian(
     ----------
     sigma : float or (float, float), default 1.0
         Standard deviation of the Gaussian in pixels, at least 0.1, or one for each axis (y, x).
-    truncate : float, default 4.0
-        The kernel ends after this many standard deviations, see `gaussian`; each side has at least 3 taps.
+    truncate : float, default 5.0
+        The kernel ends after this many standard deviations, see `gaussian`; each side has at least 3 taps. 5
+        leave less than 1e-4 of the largest answer to a blob, 4 leave 5e-3.
     size : int or (int, int), optional
         Height and width in pixels instead of `truncate`, at least 3, odd or even.
 
@@ -75,8 +80,8 @@ def laplacian_of_gaussian(
            [ 1., -4.,  1.],
            [ 0.,  1.,  0.]])
     """
-    sigma_y, sigma_x = sigmas("sigma", sigma, at_least=NARROWEST_SIGMA)
-    height, width = extent("sigma", (sigma_y, sigma_x), truncate, size, at_least=3)
+    sigma_y, sigma_x = sigmas("sigma", sigma, least=NARROWEST_SIGMA)
+    height, width = extent("sigma", (sigma_y, sigma_x), truncate, size, default=LAPLACIAN_TRUNCATE, least=3)
     down = np.outer(second_derivative_taps(sigma_y, height), gaussian_taps(sigma_x, width))
     right = np.outer(gaussian_taps(sigma_y, height), second_derivative_taps(sigma_x, width))
     return down + right
@@ -222,10 +227,8 @@ def gabor(
     >>> gabor(wavelength=4, sigma=1, size=(1, 5)).round(3) + 0.0
     array([[-0.054,  0.   ,  0.403,  0.   , -0.054]])
     """
-    for name, flag in (("zero_sum", zero_sum), ("quadrature", quadrature)):
-        if not isinstance(flag, (bool, np.bool_)):
-            refuse(name, "True or False", describe(flag), kind=TypeError)
-    period = real("wavelength", wavelength, "a number of pixels", at_least=2)
+    without_mean, both_parts = flag("zero_sum", zero_sum), flag("quadrature", quadrature)
+    period = real("wavelength", wavelength, "a number of pixels", least=2)
     start = math.radians(real("phase", phase, "a number of degrees"))
     along_y, along_x = direction(angle)
     long, wide = _envelope_sigmas(period, sigma, aspect)
@@ -235,10 +238,10 @@ def gabor(
     along, across = x * along_x + y * along_y, y * along_x - x * along_y
     envelope = normalized(np.exp(-((along / long) ** 2 + (across / wide) ** 2) / 2))
     wave = np.exp(1j * (2 * math.pi * along / period + start))
-    if zero_sum:
+    if without_mean:
         wave -= (envelope * wave).sum()
     kernel: npt.NDArray[np.complex128] = envelope * wave
-    return kernel if quadrature else kernel.real.copy()
+    return kernel if both_parts else kernel.real.copy()
 
 
 def _envelope_sigmas(wavelength: float, sigma: float | None, aspect: float) -> tuple[float, float]:
@@ -246,7 +249,7 @@ def _envelope_sigmas(wavelength: float, sigma: float | None, aspect: float) -> t
     long = (
         ONE_OCTAVE * wavelength
         if sigma is None
-        else real("sigma", sigma, "a number of pixels", at_least=NARROWEST_SIGMA)
+        else real("sigma", sigma, "a number of pixels", least=NARROWEST_SIGMA)
     )
     wide = long / real("aspect", aspect, above=0)
     if wide < NARROWEST_SIGMA:

@@ -7,9 +7,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from corr2d.errors import describe, door, refuse
-from corr2d.kernels.arguments import MOST_TAPS, Pair, Size, bounded, real, size_of
+from corr2d.arguments import flag, real
+from corr2d.errors import door
 from corr2d.kernels.sampling import Taps, direction, extent, gaussian_taps, normalized, offsets, sigmas
+from corr2d.kernels.sizes import MOST_TAPS, Pair, Size, bounded, size_of
 
 
 @door
@@ -71,10 +72,8 @@ def box(size: Size = 3, *, normalize: bool = True) -> npt.NDArray[np.float64] | 
     array([[0.25, 0.25],
            [0.25, 0.25]])
     """
-    if not isinstance(normalize, (bool, np.bool_)):
-        refuse("normalize", "True or False", describe(normalize), kind=TypeError)
-    shape = size_of(size)
-    return np.full(shape, 1 / math.prod(shape)) if normalize else np.ones(shape, np.int64)
+    mean, shape = flag("normalize", normalize), size_of(size)
+    return np.full(shape, 1 / math.prod(shape)) if mean else np.ones(shape, np.int64)
 
 
 @door
@@ -156,7 +155,7 @@ def motion(length: float = 9.0, angle: float = 0.0) -> Taps:
     >>> motion(length=4)
     array([[0.125, 0.25 , 0.25 , 0.25 , 0.125]])
     """
-    half = real("length", length, "a number of pixels", at_least=1) / 2
+    half = real("length", length, "a number of pixels", least=1) / 2
     along_y, along_x = direction(angle)
     height, width = (_side_crossed(half * abs(along)) for along in (along_y, along_x))
     bounded("length", height, width)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corr2d.errors import describe, door, refuse
-from corr2d.kernels.arguments import MOST_TAPS
+from corr2d.kernels.sizes import MOST_TAPS
 
 Number: TypeAlias = "int | float"
 

@@ -10,11 +10,11 @@ from corr2d.learn.fitting import fit
 from corr2d.learn.gram import moments_of, shifts_of
 from corr2d.learn.learning import result_of
 from corr2d.learn.moments import Moments
-from corr2d.learn.pairs import read_problem, read_size, resolve, without_gradients
+from corr2d.learn.pairs import read_options, read_problem, read_size, resolve, without_gradients
 from corr2d.learn.report import counted
 from corr2d.learn.settings import read_settings
 from corr2d.learn.tiles import total_of
-from corr2d.learn.views import Geometry, Problem, Views
+from corr2d.learn.views import Problem, Views
 
 
 class KernelAccumulator:
@@ -70,7 +70,7 @@ class KernelAccumulator:
         if isinstance(size, str):
             refuse("size", "an int or a (kh, kw) pair of ints", repr(size), "learn_kernel can choose one.")
         self.size = read_size(size)
-        self.options = Geometry(padding, border, fill, stride, dilation, anchor, groups, channel_axis)
+        self.options = read_options(padding, border, fill, stride, dilation, anchor, groups, channel_axis)
         # Refused here already, on an image that is large enough for any kernel.
         resolve((2**31, 2**31), self.size, self.options)
         self._parts: list[Moments] | None = [] if tiles else None

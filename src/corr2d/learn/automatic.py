@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from corr2d.arguments import both, whole_pair
 from corr2d.errors import describe, refuse
 from corr2d.learn.gram import shifts_of
 from corr2d.learn.moments import Moments
@@ -18,7 +19,6 @@ from corr2d.learn.sizes import SizePath, choose_size
 from corr2d.learn.solving import solve
 from corr2d.learn.tiles import bordered, tile_moments, total_of
 from corr2d.learn.views import Geometry, Pair, Problem, Views
-from corr2d.window import whole_pair
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
     import numpy.typing as npt
@@ -39,6 +39,7 @@ class Found(NamedTuple):
     problem: Problem
     path: SizePath
     shift: tuple[int, int]
+    inside: bool  # only windows inside the images were kept
 
 
 def find_size(
@@ -52,7 +53,7 @@ def find_size(
     _check_padding(options)
     inside = isinstance(options.padding, str) and options.padding == "valid"
     same = options._replace(padding="same")
-    least = read_problem(images, targets, (1, 1), same, mask, weights)
+    least = read_problem(images, targets, None, same, mask, weights)
     largest = _largest(least, max_size)
     candidates = {(0, 0): _Candidate(images, targets, same, mask, weights, (0, 0), inside)}
     if _may_be_shifted(least):
@@ -68,7 +69,8 @@ def find_size(
         tried[settled] = candidates[settled].tried(largest, settings)
         shift = _best(tried)
     path = tried[shift].path
-    return Found(candidates[shift].problem(path.chosen), path, shift)
+    chosen = candidates[shift]
+    return Found(chosen.problem(path.chosen), path, shift, chosen.inside)
 
 
 def _check_padding(options: Geometry) -> None:
@@ -77,8 +79,7 @@ def _check_padding(options: Geometry) -> None:
         got = describe(options.padding) if options.anchor is None else f"anchor={describe(options.anchor)}"
         remedy = "Targets of an unknown kernel are as large as their images."
         refuse("padding", "'same' or 'valid', without an anchor, with size='auto'", got, remedy)
-    strides = whole_pair("stride", options.stride, minimum=1)
-    if options.padding == "valid" and strides != (1, 1):
+    if options.padding == "valid" and options.stride != 1:
         refuse("padding", "'same' with size='auto' and a stride", "'valid'")
 
 
@@ -86,7 +87,7 @@ def _largest(problem: Problem, max_size: Any) -> tuple[int, int]:
     """Read `max_size`, or choose one that leaves enough windows for each tap."""
     shortest = [min(pair.image.shape[axis] for pair in problem.pairs) for axis in (2, 3)]
     if max_size is not None:
-        size = whole_pair("max_size", max_size, minimum=1)
+        size = whole_pair("max_size", max_size, least=1)
         if size[0] > shortest[0] or size[1] > shortest[1]:
             refuse(
                 "max_size", f"no larger than the images, {shortest[0]} x {shortest[1]}", describe(max_size)
@@ -100,8 +101,7 @@ def _largest(problem: Problem, max_size: Any) -> tuple[int, int]:
 
 
 def _may_be_shifted(problem: Problem) -> bool:
-    strides = whole_pair("stride", problem.options.stride, minimum=1)
-    return strides == (1, 1)
+    return bool(problem.options.stride == 1)
 
 
 def _planes(pair: Pair) -> tuple[Array, Array]:
@@ -113,7 +113,7 @@ def _planes(pair: Pair) -> tuple[Array, Array]:
 
 def _fits(problem: Problem, largest: tuple[int, int], shift: tuple[int, int]) -> bool:
     """Whether half of every image and a window of the largest size are left under a shift."""
-    dilation = whole_pair("dilation", problem.options.dilation, minimum=1)
+    dilation = both(problem.options.dilation)
     return all(
         abs(moved) * 2 <= side and side - abs(moved) >= 2 * (size - 1) * step + 1
         for pair in problem.pairs
@@ -204,7 +204,7 @@ def _off_centre(total: Moments, problem: Problem, bias: bool) -> tuple[int, int]
 
 def _inner(pair: Pair, size: tuple[int, int], options: Geometry, shift: tuple[int, int]) -> Pair:
     """Give the windows that lie inside the image, with the targets that a shift puts there."""
-    dilation = whole_pair("dilation", options.dilation, minimum=1)
+    dilation = both(options.dilation)
     seen, met = [], []
     for moved, side, taps, step in zip(shift, pair.image.shape[2:], size, dilation, strict=True):
         start, stop = max(0, -moved), side - max(0, moved)

@@ -8,9 +8,8 @@ from corr2d.errors import describe, door, refuse
 from corr2d.learn.automatic import find_size
 from corr2d.learn.fit import KernelFit
 from corr2d.learn.learning import learn
-from corr2d.learn.pairs import read_problem, read_size, without_gradients
+from corr2d.learn.pairs import read_options, read_problem, read_size, without_gradients
 from corr2d.learn.settings import read_settings
-from corr2d.learn.views import Geometry
 
 
 @door
@@ -83,7 +82,8 @@ def learn_kernel(
         What the standard errors presume of the noise: independent; correlated over space; anything that does
         not reach far beyond a tile.
     init : array_like, optional
-        Kernel that a training loop starts from, by default zeros.
+        Kernel that a training loop starts from, by default zeros: as many numbers as the kernel has taps, in
+        any shape, read in C order.
     lr : float, optional
         Its step size, by default the one that contracts fastest.
     steps : int, optional
@@ -91,7 +91,7 @@ def learn_kernel(
     max_size : int or (kh, kw), optional
         The largest size for size="auto", by default up to 15 as far as the images allow.
     progress : callable, optional
-        Called with (done, total) after each pair.
+        Called with (done, total) after each pair; with size="auto", once the size is known.
 
     Returns
     -------
@@ -107,6 +107,8 @@ def learn_kernel(
     ValueError
         If shapes do not fit, a value that counts is not finite, options cannot stand together, or a training
         loop diverges: its message names the limit of the step size.
+    ModuleNotFoundError
+        For `clip`, without SciPy.
 
     Warns
     -----
@@ -158,12 +160,14 @@ def learn_kernel(
         steps=steps,
         progress=progress,
     )
-    options = Geometry(padding, border, fill, stride, dilation, anchor, groups, channel_axis)
+    options = read_options(padding, border, fill, stride, dilation, anchor, groups, channel_axis)
     images, targets = without_gradients(images), without_gradients(targets)
     given = (images, targets)
     if isinstance(size, str) and size == "auto":
         found = find_size(images, targets, max_size, options, mask, weights, settings)
-        return learn(found.problem, settings, given, size_path=found.path, shift=found.shift)
+        return learn(
+            found.problem, settings, given, size_path=found.path, shift=found.shift, inside=found.inside
+        )
     if max_size is not None:
         refuse("max_size", "None unless size='auto'", describe(max_size))
     return learn(read_problem(images, targets, read_size(size), options, mask, weights), settings, given)

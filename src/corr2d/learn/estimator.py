@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from corr2d.errors import door, refuse, suggestion
+from corr2d.arguments import choice
+from corr2d.errors import door, refuse
 from corr2d.learn.call import learn_kernel
+from corr2d.learn.pairs import is_list
 
 BaseEstimator: Any
 RegressorMixin: Any
@@ -33,13 +35,12 @@ except ModuleNotFoundError as missing:
             names = list(inspect.signature(type(self).__init__).parameters)[1:]
             return {name: getattr(self, name) for name in names}
 
+        @door
         def set_params(self, **params: Any) -> Any:
             """Set parameters by name."""
             known = self.get_params()
             for name, value in params.items():
-                if name not in known:
-                    raise ValueError(f"KernelRegressor has no parameter {name!r}. {suggestion(name, known)}")
-                setattr(self, name, value)
+                setattr(self, choice("the parameter", name, known), value)
             return self
 
     class _NotFittedError(ValueError, AttributeError):
@@ -119,12 +120,12 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Filter images with the learnt kernel."""
         if not hasattr(self, "fit_"):
             raise NotFittedError("This KernelRegressor instance is not fitted yet. Call fit first.")
-        return [self.fit_.predict(image) for image in X] if _is_list(X) else self.fit_.predict(X)
+        return [self.fit_.predict(image) for image in X] if is_list(X) else self.fit_.predict(X)
 
     @door
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Give the share of the targets' variance that is explained, over all pixels."""
-        predicted, wanted = ((each if _is_list(each) else [each]) for each in (self.predict(X), y))
+        predicted, wanted = ((each if is_list(each) else [each]) for each in (self.predict(X), y))
         had, has = ([np.shape(plane) for plane in planes] for planes in (predicted, wanted))
         if had != has:
             refuse("y", f"of the shapes of the predictions, {had[:3]}", f"{has[:3]}")
@@ -132,7 +133,7 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         scale = np.ones(given.shape)
         if sample_weight is not None:
             weights = _of_windows(sample_weight, y)
-            pairs = zip(weights if _is_list(y) else [weights], has, strict=True)
+            pairs = zip(weights if is_list(y) else [weights], has, strict=True)
             scale = np.concatenate([_of_pixels(weight, shape) for weight, shape in pairs])
         mean = float((scale * given).sum() / scale.sum())
         left, spread = (float((scale * (given - guess) ** 2).sum()) for guess in (found, mean))
@@ -140,14 +141,9 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return 1 - left / spread if spread else float(not left)
 
 
-def _is_list(images: Any) -> bool:
-    """Whether these are several images and not one array of them."""
-    return isinstance(images, (list, tuple)) and all(np.ndim(image) >= 2 for image in images)
-
-
 def _of_windows(sample_weight: Any, targets: Any) -> Any:
     """Give every window the weight of its image, where there is one for each image."""
-    several = _is_list(targets)
+    several = is_list(targets)
     if not several and np.ndim(sample_weight) != 1:
         return sample_weight
     shape = np.shape(targets[0] if several else targets)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corr2d.arguments import both
 from corr2d.arrays import as_numbers, is_tensor
 from corr2d.correlation import corr2d
 from corr2d.errors import describe, door, refuse
@@ -44,7 +45,9 @@ class KernelFit:
     spent : float
         Degrees of freedom that the kernel of one output took, that of the bias included.
     residual_squares, target_squares : ndarray, shape (outputs,)
-        Sum of squares that is left; sum of squares of the target about its mean.
+        Sum of squares that is left; sum of squares of the target about its mean. For a robust loss and for
+        `clip` the first is the variance of the noise that was estimated, times the degrees of freedom: r2,
+        AIC and BIC are told by it.
     uncertainty : Uncertainty
         Where the errors come from.
     identifiability : tuple of Identifiability
@@ -60,11 +63,14 @@ class KernelFit:
     constraint : str
         The constraints in words, or "".
     ridge : float
-        What was added to the diagonal of the Gram matrix.
+        Strength of the penalty: what was added to the diagonal of the Gram matrix, or for "smooth" the factor
+        of the squared differences of neighbouring taps.
     size_path : SizePath or None
         All sizes that were tried, for ``size="auto"``.
     shift : (int, int) or None
         By how many pixels (y, x) the target lies off, where that was looked for.
+    inside : bool
+        Whether ``size="auto"`` learnt from windows inside the images alone, whatever border `geometry` names.
     history : tuple of (step, loss, kernel)
         The way of a descent; empty for the exact solution.
     warnings : tuple of str
@@ -89,6 +95,7 @@ class KernelFit:
     ridge: float = 0.0
     size_path: Any = None
     shift: tuple[int, int] | None = None
+    inside: bool = False
     history: tuple[tuple[int, float, Any], ...] = ()
     warnings: tuple[str, ...] = ()
     pairs: tuple[tuple[Any, Any], ...] = ()
@@ -262,8 +269,7 @@ class KernelFit:
 
         Result i of the target sits on pixel ``i - shift``; its size is that of the image.
         """
-        dilation = self.geometry.get("dilation", 1)
-        steps = dilation if isinstance(dilation, (tuple, list)) else (dilation, dilation)
+        steps = both(self.geometry.get("dilation", 1))
         padding, kept = [], []
         for side, step, moved in zip(self.kernel.shape[-2:], steps, self.shift or (0, 0), strict=True):
             reach = step * (int(side) - 1)

@@ -11,6 +11,7 @@ from corr2d.learn.fit import KernelFit
 from corr2d.learn.fitting import Fitted, fit
 from corr2d.learn.gram import moments_of, shifts_of
 from corr2d.learn.moments import Moments
+from corr2d.learn.pairs import is_list
 from corr2d.learn.report import counted
 from corr2d.learn.residuals import four_dimensional
 from corr2d.learn.settings import Settings
@@ -36,7 +37,7 @@ def learn(problem: Problem, settings: Settings, given: tuple[Any, Any], **more: 
     views = Views(problem, *shifts_of(problem, bool(settings.bias)))
     parts = None
     if settings.errors == "tiles":
-        parts = tile_moments(views)
+        parts = tile_moments(views, settings.progress)
     moments = total_of(parts) if parts else sum_up(views, settings)
     if settings.loss != "squared":
         from corr2d.learn.robust import fit_robust
@@ -65,11 +66,7 @@ def sum_up(views: Views, settings: Settings) -> Moments:
 
 
 def _given_pairs(images: Any, targets: Any) -> tuple[tuple[Any, Any], ...]:
-    if (
-        isinstance(images, (list, tuple))
-        and isinstance(targets, (list, tuple))
-        and hasattr(images[0], "ndim")
-    ):
+    if is_list(images):
         return tuple(zip(images, targets, strict=True))
     return ((images, targets),)
 

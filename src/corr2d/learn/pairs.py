@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from corr2d.arguments import both, whole, whole_pair
 from corr2d.arrays import as_numbers, is_tensor, plain
 from corr2d.correlation.options import channels_last_but_two, read_number
 from corr2d.dtypes import COMPLEX
 from corr2d.errors import describe, refuse
 from corr2d.learn.views import Geometry, Pair, Problem
-from corr2d.window import Axis, resolve_window, whole_pair
+from corr2d.window import Axis, border_pair, resolve_window
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
     import numpy.typing as npt
@@ -35,16 +36,58 @@ def read_size(size: Any) -> tuple[int, int]:
     """Read the size of the kernel, (kh, kw)."""
     if isinstance(size, str):
         refuse("size", "an int, a (kh, kw) pair of ints, or 'auto'", repr(size))
-    return whole_pair("size", size, minimum=1)
+    return whole_pair("size", size, least=1)
+
+
+def read_options(
+    padding: Any,
+    border: Any,
+    fill: Any,
+    stride: Any,
+    dilation: Any,
+    anchor: Any,
+    groups: Any,
+    channel_axis: Any,
+) -> Geometry:
+    """Read the window's options, once, into plain values that can be compared and printed.
+
+    A pair of equal sides is the one value that stands for both: `both` gives the pair again.
+    """
+    return Geometry(
+        _as_plain(padding),
+        _joined(border_pair(border)),
+        _read_fill(fill),
+        _joined(whole_pair("stride", stride, least=1)),
+        _joined(whole_pair("dilation", dilation, least=1)),
+        _as_plain(anchor),
+        whole("groups", groups, 1),
+        _as_plain(channel_axis),
+    )
+
+
+def _joined(pair: tuple[Any, Any]) -> Any:
+    return pair[0] if pair[0] == pair[1] else pair
+
+
+def _as_plain(value: Any) -> Any:
+    """Give arrays, ranges and lists as tuples, and NumPy's numbers as Python's."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    return tuple(map(_as_plain, value)) if isinstance(value, (list, tuple, range)) else value
 
 
 def read_problem(
-    images: Any, targets: Any, size: tuple[int, int], options: Geometry, mask: Any = None, weights: Any = None
+    images: Any,
+    targets: Any,
+    size: tuple[int, int] | None,
+    options: Geometry,
+    mask: Any = None,
+    weights: Any = None,
 ) -> Problem:
-    """Validate everything that comes with the images."""
-    several = _is_list(images)
+    """Validate everything that comes with the images; a size still to be found is that of one tap."""
+    several = is_list(images)
     image_list = list(images) if several else [images]
-    target_list = list(targets) if several and _is_list(targets) else [targets]
+    target_list = list(targets) if several and is_list(targets) else [targets]
     if not image_list:
         refuse("images", "an array, or a list of at least one", "an empty list")
     if len(target_list) != len(image_list):
@@ -68,7 +111,7 @@ def read_problem(
         pairs.append(pair)
     assert problem is not None
     groups, channels, outputs, planar, tensor = problem
-    return Problem(size, groups, channels, outputs, planar, tensor, options, tuple(pairs))
+    return Problem(size or (1, 1), groups, channels, outputs, planar, tensor, options, tuple(pairs))
 
 
 def without_gradients(value: Any) -> Any:
@@ -92,7 +135,7 @@ def _channels(kind: _Kind) -> str:
     )
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
     """Whether `value` is a list of images and not the nested list of one image's numbers."""
     return isinstance(value, (list, tuple)) and (
         not value or all(getattr(one, "ndim", 0) >= 2 or _deep(one) for one in value)
@@ -120,7 +163,13 @@ def _spread(argument: str, value: Any, count: int, several: bool) -> list[Any]:
 
 
 def _read_pair(
-    name: str, image: Any, target: Any, size: tuple[int, int], options: Geometry, mask: Any, weights: Any
+    name: str,
+    image: Any,
+    target: Any,
+    size: tuple[int, int] | None,
+    options: Geometry,
+    mask: Any,
+    weights: Any,
 ) -> tuple[_Kind, Pair]:
     tensor = is_tensor(image)
     pixels, values = _read_array("images" + name, image), _read_array("targets" + name, target)
@@ -135,13 +184,12 @@ def _read_pair(
         )
     stack, planar = _stack("images" + name, pixels, options.channel_axis)
     wanted, _ = _stack("targets" + name, values, options.channel_axis)
-    groups = _read_groups(options.groups, stack.shape[1], wanted.shape[1])
+    groups = _check_groups(options.groups, stack.shape[1], wanted.shape[1])
     if 0 in stack.shape or len(stack) != len(wanted):
         got = f"shapes {pixels.shape} and {values.shape}"
         refuse(f"images{name}", "at least one image, and as many as targets", got)
     rows, columns = _window(name, stack, wanted, size, options)
-    fill = _read_fill(options.fill)
-    pair = Pair(name, stack, wanted, None, rows, columns, fill)
+    pair = Pair(name, stack, wanted, None, rows, columns, float(options.fill))
     pair = replace(pair, weights=_read_weights(pair, mask, weights))
     kind = _Kind(groups, stack.shape[1] // groups, wanted.shape[1] // groups, planar, tensor)
     return kind, pair
@@ -180,21 +228,18 @@ def _stack(argument: str, array: Array, channel_axis: Any) -> tuple[Array, bool]
     return (moved if array.ndim == 4 else moved[np.newaxis]), False
 
 
-def _read_groups(groups: Any, channels: int, outputs: int) -> int:
-    if isinstance(groups, (bool, np.bool_)) or not hasattr(groups, "__index__"):
-        refuse("groups", "an int of at least 1", describe(groups), kind=TypeError)
-    count = int(groups)
-    if count < 1 or channels % count or outputs % count:
+def _check_groups(groups: int, channels: int, outputs: int) -> int:
+    if channels % groups or outputs % groups:
         rule = "a divisor of the channels of images and targets"
-        refuse("groups", rule, f"{count} for {channels} and {outputs} channels")
-    return count
+        refuse("groups", rule, f"{groups} for {channels} and {outputs} channels")
+    return groups
 
 
-def _read_fill(fill: Any) -> float:
+def _read_fill(fill: Any) -> int | float:
     value = read_number(fill)
     if isinstance(value, complex) or not np.isfinite(float(value)):
         refuse("fill", "a finite real number", describe(value))
-    return float(value)
+    return value if isinstance(value, int) else float(value)
 
 
 def resolve(shape: tuple[int, int], size: tuple[int, int], options: Geometry) -> tuple[Axis, Axis]:
@@ -212,30 +257,31 @@ def resolve(shape: tuple[int, int], size: tuple[int, int], options: Geometry) ->
 
 
 def _window(
-    name: str, image: Array, target: Array, size: tuple[int, int], options: Geometry
+    name: str, image: Array, target: Array, size: tuple[int, int] | None, options: Geometry
 ) -> tuple[Axis, Axis]:
     """Resolve the window, and check the target's size against it."""
     shape, given = (image.shape[-2], image.shape[-1]), target.shape[-2:]
-    rows, columns = resolve(shape, size, options)
+    rows, columns = resolve(shape, size or (1, 1), options)
     if given == (rows.result, columns.result):
         return rows, columns
-    fitting = _fitting_padding(shape, given, size, options)
-    remedy = f"padding={fitting!r} would fit." if fitting else "Crop the two to match."
+    wanted = f"of {rows.result} x {columns.result} pixels for images{name} of {shape[0]} x {shape[1]}"
+    if size is None:
+        fitting = None
+        wanted = f"{wanted} with size='auto'"
+        remedy = "If only windows inside the images were kept, give the size in place of 'auto'."
+    else:
+        fitting = _fitting_padding(shape, given, size, options)
+        wanted = f"{wanted}, size {size}, padding={options.padding!r}"
+        remedy = f"padding={fitting!r} would fit." if fitting else "Crop the two to match."
     if not fitting and options.channel_axis is None and shape[1] == given[1] <= MOST_COLOURS:
         remedy = "Pass channel_axis=-1 for photographs stored (H, W, C)."
-    return refuse(
-        f"targets{name}",
-        f"of {rows.result} x {columns.result} pixels for images{name} of {shape[0]} x {shape[1]}, "
-        f"size {size}, padding={options.padding!r}",
-        f"{given[0]} x {given[1]}",
-        remedy,
-    )
+    return refuse(f"targets{name}", wanted, f"{given[0]} x {given[1]}", remedy)
 
 
 def _fitting_padding(
     shape: tuple[int, int], given: tuple[int, ...], size: tuple[int, int], options: Geometry
 ) -> str | None:
-    steps = whole_pair("dilation", options.dilation, minimum=1)
+    steps = both(options.dilation)
     spans = [(taps - 1) * step + 1 for taps, step in zip(size, steps, strict=True)]
     for padding in ("valid", "same", "full"):
         if padding == "valid" and any(span > side for span, side in zip(spans, shape, strict=True)):

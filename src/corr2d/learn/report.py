@@ -70,7 +70,10 @@ def _window(fit: KernelFit) -> list[str]:
     other = {
         name: value for name, value in fit.geometry.items() if value is not None and value != usual.get(name)
     }
-    return [f"  with {', '.join(f'{name}={value!r}' for name, value in other.items())}"] if other else []
+    said = [f"{name}={value!r}" for name, value in other.items()]
+    if fit.inside:
+        said.append("from windows inside the images alone")
+    return [f"  with {', '.join(said)}"] if said else []
 
 
 def _taps(fit: KernelFit) -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 from corr2d.errors import refuse
 from corr2d.learn.quadratic import Quadratic
 from corr2d.learn.semidefinite import equilibration, rounding
+from corr2d.printed import Printed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -42,7 +43,8 @@ class SizeRow:
     rank : int
         Directions of those taps, and of the bias, that the images determine.
     error : float
-        Sum of squares left over all outputs, with the taps fitted on everything.
+        Sum of squares left over all outputs, with the taps fitted on everything; of several groups of
+        channels, over the outputs of the one that asked for the largest size.
     aic, bic : float
         ``n log(error / n)`` summed over the outputs, plus 2 or log(n) for each parameter.
     tile_error : float
@@ -62,8 +64,8 @@ class SizeRow:
     spread: float
 
 
-@dataclass(frozen=True)
-class SizePath:
+@dataclass(frozen=True, repr=False)
+class SizePath(Printed):
     """All sizes that were tried, the smallest first.
 
     Attributes
@@ -92,6 +94,8 @@ class SizePath:
                 f"{row.bic - bic:13.4g}  {left_out}".rstrip()
             )
         return "\n".join([*lines, self.why])
+
+    __repr__ = __str__
 
 
 def support(kernel_shape: tuple[int, int, int], size: tuple[int, int]) -> Array:

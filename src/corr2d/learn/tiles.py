@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +26,15 @@ TILES_BYTES = 2**28
 NARROWEST = 8
 
 
-def tile_moments(views: Views) -> list[Moments]:
+def tile_moments(views: Views, progress: Callable[[int, int], object] | None = None) -> list[Moments]:
     """Sum over tiles that make up all windows; those where nothing counts are left out."""
-    return [
-        moments
-        for view in views
-        for tile in _tiles(view, _wanted(views))
-        if (moments := moments_of(views, tile)).samples
-    ]
+    parts: list[Moments] = []
+    for done, view in enumerate(views):
+        tiles = (moments_of(views, tile) for tile in _tiles(view, _wanted(views)))
+        parts += [moments for moments in tiles if moments.samples]
+        if progress is not None:
+            progress(done + 1, len(views.problem.pairs))
+    return parts
 
 
 def _wanted(views: Views) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
 
 class Geometry(NamedTuple):
-    """The options that say where windows lie, as the caller gave them."""
+    """The options that say where windows lie, as `read_options` gives them: plain values."""
 
     padding: Any = "valid"
     border: Any = "constant"

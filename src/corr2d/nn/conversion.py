@@ -25,19 +25,24 @@ def obstacle(conv: torch.nn.Conv2d) -> tuple[str, str] | None:
     """
     if isinstance(conv, torch.nn.LazyConv2d) or any(is_lazy(own) for own in conv.parameters(recurse=False)):
         return "lazy: its channels are not known yet", "Call the model once on an image first."
-    if is_parametrized(conv):
-        parametrized: Any = conv.parametrizations
+    if type(conv) is not torch.nn.Conv2d and not is_parametrized(conv):  # which makes a class of its own
+        name = type(conv).__name__
+        return f"a subclass, {name}: its forward may do more", "Build a Conv2D with its parameters."
+    return computed_otherwise(conv)
+
+
+def computed_otherwise(layer: torch.nn.Module) -> tuple[str, str] | None:
+    """Say why a layer of either kind computes with more than the parameters `weight` and `bias`, or None."""
+    if is_parametrized(layer):
+        parametrized: Any = layer.parametrizations
         names = ", ".join(parametrized)
         remedy = "Use torch.nn.utils.parametrize.remove_parametrizations first."
         return f"parametrized: {names} computed anew at each access", remedy
-    if type(conv) is not torch.nn.Conv2d:
-        name = type(conv).__name__
-        return f"a subclass, {name}: its forward may do more", "Build a Conv2D with its parameters."
-    others = sorted(set(conv._parameters) - {"weight", "bias"})
-    if others or "weight" not in conv._parameters:
+    if not {"weight", "bias"}.issubset(layer._parameters):
+        others = sorted(set(layer._parameters) - {"weight", "bias"})
         remedy = "Use remove_weight_norm, remove_spectral_norm or prune.remove of torch.nn.utils first."
         return f"reparametrized: its weight is computed by a hook from {', '.join(others)}", remedy
-    if "forward" in vars(conv):
+    if "forward" in vars(layer):
         return "wrapped: its forward was replaced on the object", "Replace it before it is wrapped."
     return None
 

@@ -6,13 +6,12 @@ import math
 from dataclasses import fields
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import init
 
 from corr2d.correlation import corr2d
 from corr2d.errors import describe, door, refuse
-from corr2d.nn.conversion import options_for_torch, options_from_torch
+from corr2d.nn.conversion import computed_otherwise, options_for_torch, options_from_torch
 from corr2d.nn.export import exported
 from corr2d.nn.options import Options, checked, constructor, options_of
 
@@ -186,8 +185,8 @@ class Conv2D(torch.nn.Module):
         TypeError, ValueError
             If the image is no tensor; if its shape or dtype does not fit the layer, as `corr2d.corr2d` says.
         """
-        if isinstance(image, (np.ndarray, list)):
-            got = describe(image) if isinstance(image, np.ndarray) else "a list"
+        if not isinstance(image, (torch.Tensor, torch.fx.Proxy)):
+            got = f"a {type(image).__name__}" if isinstance(image, (list, tuple)) else describe(image)
             raise TypeError(f"Conv2D: image must be a torch tensor, got {got}. Use torch.as_tensor(image).")
         if torch.onnx.is_in_onnx_export():
             return exported(options_of(self), image, self.weight, self.bias)
@@ -276,7 +275,8 @@ class Conv2D(torch.nn.Module):
         Raises
         ------
         ValueError
-            If torch has no such layer: one without channels, padding that differs before and after (other
+            If this layer is parametrized, pruned or wrapped; the message says what to do. If torch has no
+            such layer: one without channels, padding that differs before and after (other
             than what torch's "same" does), border="symmetric", two different borders, a fill that is not 0.
 
         Examples
@@ -285,6 +285,9 @@ class Conv2D(torch.nn.Module):
         >>> Conv2D(3, in_channels=4, out_channels=4, groups=4, padding="full", border="edge").to_torch()
         Conv2d(4, 4, kernel_size=(3, 3), stride=(1, 1), padding=(2, 2), groups=4, padding_mode=replicate)
         """
+        hindrance = computed_otherwise(self)
+        if hindrance:
+            refuse("the layer", "a Conv2D and no more", f"one that is {hindrance[0]}", hindrance[1])
         options = options_for_torch(options_of(self))
         # On the meta device nothing is allocated or drawn for parameters that are replaced at once.
         conv = torch.nn.Conv2d(**options, bias=self.bias is not None, device="meta")

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from corr2d.arguments import whole_pair
 from corr2d.correlation.options import read_number
 from corr2d.errors import Refused, describe, refuse
-from corr2d.window import Axis, resolve_window, whole_pair
+from corr2d.window import Axis, resolve_window
 
 P = ParamSpec("P")
 L = TypeVar("L")
@@ -97,9 +98,9 @@ def checked(
     anchor: Any,
 ) -> Options:
     """Check every option by the operator's rules and give it its one spelling."""
-    size = whole_pair("kernel_size", kernel_size, minimum=1)
+    size = whole_pair("kernel_size", kernel_size, least=1)
     channels = _channels(in_channels, out_channels, groups)
-    steps, holes = whole_pair("stride", stride, minimum=1), whole_pair("dilation", dilation, minimum=1)
+    steps, holes = whole_pair("stride", stride, least=1), whole_pair("dilation", dilation, least=1)
     given = Options(size, *channels, steps, padding, border, read_number(fill), holes, int(groups), anchor)
     rows, columns = given.axes()
     if not isinstance(padding, str):
@@ -108,7 +109,7 @@ def checked(
         padding = (rows.before, columns.before) if even else sides
     borders = (rows.border, columns.border)
     named = borders[0] if borders[0] == borders[1] else borders
-    tap = None if anchor is None else whole_pair("anchor", anchor, minimum=0)
+    tap = None if anchor is None else whole_pair("anchor", anchor, least=0)
     return Options(size, *channels, steps, padding, named, given.fill, holes, int(groups), tap)
 
 

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from corr2d.errors import describe, door, refuse, suggestion
+from corr2d.arguments import choice
+from corr2d.errors import describe, door, refuse
+from corr2d.images.files import needed
+from corr2d.images.mapping import LUMA
 from corr2d.plots.panels import LOOKS, Array, Panel, extent_of
+from corr2d.plots.paper import ACCENT, DOTS_PER_INCH, INK, PAGE_WIDTH, PAPER, QUIET, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PAPER, INK, QUIET, ACCENT = "#ffffff", "#1c2630", "#5d6873", "#d95f02"
-DOTS_PER_INCH = 112
-# Inches. One column of the tour's page is 9 inches wide.
+# Inches.
 MARGIN, GAP, LINE, BAR = 0.12, 0.3, 0.21, 0.1
 # Room for a title of twelve letters above a kernel of one column.
 NARROWEST = 1.1
@@ -26,7 +28,7 @@ SEPARATE_PIXELS = 128
 
 
 @door
-def grid(*rows: Sequence[Panel], width: float = 9.0) -> Figure:
+def grid(*rows: Sequence[Panel], width: float = PAGE_WIDTH) -> Figure:
     """Draw rows of panels as one figure.
 
     All panels have the same width; in a row of numbers all cells have the same size instead, so that a 2x2
@@ -48,6 +50,8 @@ def grid(*rows: Sequence[Panel], width: float = 9.0) -> Figure:
     ------
     ValueError
         No panel, an unknown look, or an array that the look cannot show.
+    TypeError
+        Complex values.
 
     Examples
     --------
@@ -55,14 +59,12 @@ def grid(*rows: Sequence[Panel], width: float = 9.0) -> Figure:
     >>> [round(float(inches), 2) for inches in figure.get_size_inches()]
     [2.0, 2.25]
     """
-    from matplotlib.figure import Figure
-
     _check(rows)
     columns = max(len(row) for row in rows)
     cell = (width - 2 * MARGIN - (columns - 1) * GAP) / columns
     heights = [_row_height(row, cell) for row in rows]
     height = 2 * MARGIN + sum(heights) + GAP / 2 * (len(rows) - 1)
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor=PAPER)
+    figure = new_figure(width, height)
     top = height - MARGIN
     for row, tall in zip(rows, heights, strict=True):
         unit = _unit(row, cell)
@@ -75,16 +77,38 @@ def grid(*rows: Sequence[Panel], width: float = 9.0) -> Figure:
     return figure
 
 
+@door
 def png(figure: Figure) -> bytes:
-    """Encode a figure as PNG: the same bytes every time, with no date and no program name inside."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
+    """Encode a figure as PNG: the same bytes every time, with no date and no program name inside.
 
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What to draw, 112 dots to the inch.
+
+    Returns
+    -------
+    bytes
+        A whole PNG file, 8-bit RGB.
+
+    Raises
+    ------
+    ImportError
+        Pillow is not installed.
+
+    Examples
+    --------
+    >>> png(grid([Panel(np.eye(3))], width=1.0))[1:4]
+    b'PNG'
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    image_module = needed("PIL.Image", "Pillow", "write PNG files")
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     buffer = io.BytesIO()
     # Without the alpha channel, opaque everywhere, a tenth smaller.
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, "PNG", optimize=True)
+    image_module.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -100,13 +124,18 @@ def _check(rows: Sequence[Sequence[Panel]]) -> None:
     if not rows or not all(rows):
         refuse("rows", "at least one row of at least one Panel", "an empty row or none")
     for panel in (panel for row in rows for panel in row):
-        if panel.look not in LOOKS:
-            refuse("look", f"one of {sorted(LOOKS)}", repr(panel.look), suggestion(panel.look, LOOKS))
+        choice("a panel's look", panel.look, LOOKS)
         values, colour = panel.values, panel.values.ndim == 3 and panel.values.shape[-1] == 3
         if not (values.ndim == 2 or (colour and panel.look == "image")) or not values.size:
-            refuse("values", "an (H, W) array, or (H, W, 3) for the look 'image'", describe(values))
+            refuse("a panel's values", "an (H, W) array, or (H, W, 3) for the look 'image'", describe(values))
         if values.dtype.kind == "c":
-            refuse("values", "real", describe(values), "Show np.abs(values) or np.angle(values).")
+            refuse(
+                "a panel's values",
+                "real",
+                describe(values),
+                "Take its .real, .imag or abs() first.",
+                TypeError,
+            )
 
 
 def _unit(row: Sequence[Panel], cell: float) -> float | None:
@@ -218,8 +247,7 @@ def _write_numbers(axes: Axes, values: Array, shown: Any) -> None:
     # A digit of the default font is 0.64 of its size wide; 72 points are an inch; a fifth stays free.
     size = min(15.0, width_inches / values.shape[1] * 72 * 0.8 / (0.64 * longest))
     for (y, x), text in zip(np.ndindex(values.shape), texts, strict=True):
-        red, green, blue, _ = shown.cmap(shown.norm(values[y, x]))
-        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+        dark = LUMA @ shown.cmap(shown.norm(values[y, x]))[:3] < 0.5
         axes.text(x, y, text, ha="center", va="center", size=size, color=PAPER if dark else INK)
     axes.set_xticks(np.arange(0.5, values.shape[1] - 1), minor=True)
     axes.set_yticks(np.arange(0.5, values.shape[0] - 1), minor=True)

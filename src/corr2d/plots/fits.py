@@ -9,8 +9,9 @@ import numpy as np
 
 from corr2d.arrays import as_numbers
 from corr2d.errors import describe, door, refuse
-from corr2d.plots.drawing import ACCENT, INK, QUIET, grid
+from corr2d.plots.drawing import grid
 from corr2d.plots.panels import Array, Panel, kernel, same_extent, signed
+from corr2d.plots.paper import ACCENT, INK, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from corr2d.errors import door, refuse
 from corr2d.plots.drawing import grid, number
 from corr2d.plots.panels import Array, Panel
+from corr2d.plots.paper import PAGE_WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ MOST_WINDOWS = 16
 
 
 @door
-def windows(image: npt.ArrayLike, kernel: npt.ArrayLike, *, width: float = 9.0) -> Figure:
+def windows(image: npt.ArrayLike, kernel: npt.ArrayLike, *, width: float = PAGE_WIDTH) -> Figure:
     """Draw `corr2d(image, kernel)` as a person computes it: every window with its products and their sum.
 
     Parameters

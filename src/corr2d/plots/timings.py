@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from corr2d.errors import describe, door, refuse
-from corr2d.plots.drawing import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
+from corr2d.plots.paper import (
+    ACCENT,
+    DOTS_PER_INCH,
+    INK,
+    PAGE_WIDTH,
+    PALE_PURPLE,
+    PAPER,
+    PURPLE,
+    QUIET,
+    grid_lines,
+    new_figure,
+    quieten,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,16 +28,16 @@ if TYPE_CHECKING:
 
 # Purple and greys beside the orange of the first curve; dashes tell apart what a greyscale print makes alike.
 STROKES = (
-    ("#542788", "-"),
+    (PURPLE, "-"),
     (INK, "-"),
     (QUIET, "-"),
-    ("#8073ac", (0, (5, 1.5))),
+    (PALE_PURPLE, (0, (5, 1.5))),
     (INK, (0, (5, 1.5))),
     (QUIET, (0, (5, 1.5))),
-    ("#8073ac", (0, (1, 1.2))),
+    (PALE_PURPLE, (0, (1, 1.2))),
     (INK, (0, (1, 1.2))),
 )
-WIDTH, HEIGHT = 9.0, 5.4
+HEIGHT = 5.4
 # Names are this far apart at least, in points, and stand this far right of the ends of their curves.
 LABEL_SIZE, LABEL_STEP, LABEL_GAP = 9.5, 12.5, 6.0
 # The axis goes on beyond the largest size by this factor, for the names.
@@ -78,10 +90,8 @@ def timings(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['a copy', 'ours', 'theirs']
     """
-    from matplotlib.figure import Figure
-
     _check(curves, limit)
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, facecolor=PAPER)
+    figure = new_figure(PAGE_WIDTH, HEIGHT)
     axes = figure.add_axes((0.095, 0.105, 0.895, 0.87))
     axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="time of one call")
     _scale(axes, curves, limit, ticks)
@@ -122,10 +132,8 @@ def _scale(axes: Axes, curves: Sequence[Curve], limit: float, ticks: Mapping[flo
     low, high = axes.get_ylim()
     powers = [10.0**power for power in range(-9, 4) if low <= 10.0**power <= high]
     axes.set_yticks(powers, labels=[_written(power) for power in powers])
-    axes.tick_params(which="both", colors=QUIET, labelsize=9, labelcolor=INK)
-    axes.grid(axis="y", color=QUIET, linewidth=0.4, alpha=0.35)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set(color=QUIET, linewidth=0.6)
+    quieten(axes)
+    grid_lines(axes)
 
 
 def _written(seconds: float) -> str:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from corr2d.errors import describe, door, refuse
-from corr2d.plots.drawing import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
 from corr2d.plots.panels import Array
+from corr2d.plots.paper import ACCENT, INK, PAGE_WIDTH, PAPER, PURPLE, QUIET, grid_lines, new_figure, quieten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, HEIGHT = 9.0, 4.3
+HEIGHT = 4.3
 # Orange, purple, ink, grey; dashes and marks tell apart what a greyscale print makes alike.
-STROKES = ((ACCENT, "-", "o"), ("#542788", (0, (5, 1.5)), "s"), (INK, (0, (1, 1.2)), "D"), (QUIET, "-", "^"))
+STROKES = ((ACCENT, "-", "o"), (PURPLE, (0, (5, 1.5)), "s"), (INK, (0, (1, 1.2)), "D"), (QUIET, "-", "^"))
 # Lines of equal loss, each for a quarter of the one outside it.
 LINES = 6
 # Marks are drawn on each point of a short curve, and on about so many of a long one.
@@ -70,9 +70,7 @@ def losses(curves: Mapping[str, Sequence[float]], xlabel: str = "step", ylabel: 
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['plain', 'fast']
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, facecolor=PAPER)
+    figure = new_figure(PAGE_WIDTH, HEIGHT)
     axes = figure.add_axes((0.085, 0.12, 0.9, 0.85))
     _draw_losses(axes, curves, xlabel, ylabel)
     if len(curves) > 1:
@@ -113,20 +111,18 @@ def descent(path: Array, loss: Sequence[float], surface: Surface, names: tuple[s
     >>> [axes.get_xlabel() for axes in figure.axes]
     ['step', 'a']
     """
-    from matplotlib.figure import Figure
-
     path = np.asarray(path)
     if path.ndim != 2 or path.shape[1:] != (2,) or not len(path):
         refuse("path", "an (n, 2) array of at least one pair", describe(path))
     if surface.loss.shape != (surface.y.size, surface.x.size):
         refuse("surface", "a loss of shape (y.size, x.size)", describe(surface.loss))
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, facecolor=PAPER)
+    figure = new_figure(PAGE_WIDTH, HEIGHT)
     _draw_losses(figure.add_axes((0.075, 0.12, 0.39, 0.85)), {"loss": loss}, "step", "loss")
     axes = figure.add_axes((0.56, 0.12, 0.425, 0.85))
     _draw_surface(axes, surface)
     _draw_path(axes, path)
     axes.set(xlabel=names[0], ylabel=names[1])
-    _quieten(axes)
+    quieten(axes)
     return figure
 
 
@@ -154,8 +150,8 @@ def _draw_losses(axes: Axes, curves: Mapping[str, Sequence[float]], xlabel: str,
         axes.set_yscale("log")
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _quieten(axes)
-    axes.grid(axis="y", color=QUIET, linewidth=0.4, alpha=0.35)
+    quieten(axes)
+    grid_lines(axes)
 
 
 def _draw_surface(axes: Axes, surface: Surface) -> None:
@@ -185,9 +181,3 @@ def _draw_path(axes: Axes, path: Array) -> None:
             color=ACCENT,
             path_effects=[withStroke(linewidth=3, foreground=PAPER)],
         )
-
-
-def _quieten(axes: Axes) -> None:
-    axes.tick_params(which="both", colors=QUIET, labelsize=9, labelcolor=INK)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set(color=QUIET, linewidth=0.6)

@@ -12,8 +12,9 @@ import os
 from pathlib import Path
 
 from corr2d import __version__
+from corr2d.arguments import as_path
 from corr2d.errors import door, refuse
-from corr2d.images.files import replacing
+from corr2d.images.files import made_folder, replacing
 from corr2d.tour import page
 from corr2d.tour.chapter import Block, Chapter, Code, Picture, Prose, Session
 from corr2d.tour.chapters import registry
@@ -25,6 +26,10 @@ TITLE = "A walk through 2-D convolution"
 LONGEST_SIDE = 800
 # The borders chapter shows a corner of 64 pixels with a margin; half of that is still a picture.
 SHORTEST_SIDE = 32
+
+# A grey picture between 0 and 1 of the photograph, whatever it was stored as.
+GREY = """grey = images.grey(photo)
+grey = ((grey - grey.min()) / max(np.ptp(grey), 1e-9)).astype("float32")"""
 
 
 @door
@@ -59,7 +64,7 @@ def write_tour(directory: str | os.PathLike[str], image: str | os.PathLike[str] 
     """
     from corr2d import plots
 
-    folder = Path(directory)
+    folder = Path(as_path("directory", directory))
     if folder.exists() and not folder.is_dir():
         refuse("directory", "a folder", f"the file {str(folder)!r}", "Name a folder, new or old.")
     opening, session = _opening(image)
@@ -71,7 +76,7 @@ def write_tour(directory: str | os.PathLike[str], image: str | os.PathLike[str] 
         pngs[picture.name] = plots.png(picture.figure)
     text = page.build(TITLE, opening, sections, pngs, f"Made by `corr2d tour`, corr2d {__version__}.")
 
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(str(folder))
     files = {f"{name}.png": png for name, png in pngs.items()} | {"index.html": text.encode()}
     for name, content in files.items():
         with replacing(os.fspath(folder / name)) as file:
@@ -97,7 +102,7 @@ def _opening(image: str | os.PathLike[str] | None) -> tuple[list[Block], Session
     if step > 1:
         axis = ", channel_axis=-1" if photo.ndim == 3 else ""
         code.append(session.run(f"photo = corr2d(photo, kernels.box({step}), stride={step}{axis})").source)
-    code.append(session.run(_grey(photo.ndim == 3)).source)
+    code.append(session.run(GREY).source)
     return [
         Prose("""
             One sum, taken over and over: lay a small table of weights, the *kernel*, on a picture, multiply
@@ -109,13 +114,6 @@ def _opening(image: str | os.PathLike[str] | None) -> tuple[list[Block], Session
         """),
         Code("\n".join(code)),
     ], session
-
-
-def _grey(colour: bool) -> str:
-    """The lines that make a grey picture between 0 and 1 of the photograph, whatever it was stored as."""
-    levels = "photo @ [0.299, 0.587, 0.114]" if colour else "photo.astype(float)"
-    return f"""grey = {levels}
-grey = ((grey - grey.min()) / max(np.ptp(grey), 1e-9)).astype("float32")"""
 
 
 def _told(name: str, chapter: Chapter, session: Session) -> page.Section:

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from corr2d.errors import describe, door, refuse, suggestion
+from corr2d.arguments import choice, whole
+from corr2d.errors import describe, door, refuse
 from corr2d.field.batches import check_count
 from corr2d.field.capture.modes import prepared
 from corr2d.field.effective.definitions import DEFINITIONS, Channels, find_unit
@@ -72,8 +73,9 @@ def effective_receptive_field(
         How many images are run again at a larger size to see how much falls into the padding; 0 for none.
         It is not needed, and not done, where the theoretical field lies inside the image.
     checkpoint : str or path, optional
-        A file that is written every few batches. Where it is there already, with the same model, images and
-        options, its images are not run again.
+        A file that is written every few batches. Where it is there already, with the same model, first image
+        and options, its images are not run again. That the other images are the same is for you to see to,
+        and that `initialize` is: a function is known by its name.
     progress : bool or function of (done, total), default False
         True writes a line to stderr. `total` is None where the number of images is not known.
     seed : int, default 0
@@ -87,7 +89,7 @@ def effective_receptive_field(
     Raises
     ------
     TypeError
-        Images that are none, or a layer whose output is no tensor.
+        Images that are none, a layer whose output is no tensor, or counts that are no whole numbers.
     ValueError
         No such layer, unit, channel or definition; images of several sizes; a gradient that is nowhere
         different from 0, or not finite; a checkpoint of something else.
@@ -114,6 +116,7 @@ def effective_receptive_field(
     ([0, 0, 3, 6, 9, 6, 3, 0, 0], 5.0)
     """
     _check(model, definition, batch_size)
+    padding_images = whole("padding_images", padding_images, 0)
     measurement = Measurement(model, layer, unit, definition, channels, channel_axis, initialize, seed)
     with prepared(model, mode):
         size = 1 if initialize is not None else batch_size
@@ -141,7 +144,5 @@ def effective_receptive_field(
 def _check(model: object, definition: str, batch_size: int) -> None:
     if not isinstance(model, torch.nn.Module):
         refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
-    if definition not in DEFINITIONS:
-        hint = suggestion(definition, DEFINITIONS)
-        refuse("definition", f"one of {list(DEFINITIONS)}", repr(definition), hint)
+    choice("definition", definition, DEFINITIONS)
     check_count("batch_size", batch_size)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corr2d.errors import describe, door, refuse, suggestion
+from corr2d.arguments import choice
+from corr2d.errors import describe, door, refuse
 from corr2d.field.effective import sizes
 from corr2d.field.effective.definitions import DEFINITIONS
 from corr2d.field.effective.sizes import TWO_SIGMA, Gaussian
@@ -250,8 +251,7 @@ class EffectiveField(Printed):
 
 
 def _check_measure(name: str) -> None:
-    if name not in MEASURES:
-        refuse("measure", f"one of {list(MEASURES)}", describe(name), suggestion(name, MEASURES))
+    choice("measure", name, MEASURES)
 
 
 def _share(share: float, argument: str = "share") -> float:

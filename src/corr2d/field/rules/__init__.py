@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,8 +113,7 @@ def register_rule(*targets: str) -> Callable[[Rule], Rule]:
             refuse("target", rule, describe(name), "print(operation.target) in a captured graph shows them.")
 
     def register(function: Rule) -> Rule:
-        if not _loaded:
-            load_rules()
+        load_rules()
         _rules.update(dict.fromkeys(names, function))
         return function
 
@@ -147,16 +147,19 @@ def nothing(operation: Operation) -> Spread:
 
 def find_rule(target: str) -> Rule | None:
     """Find the rule of an operator, by its full name or by the name without the overload."""
-    if not _loaded:
-        load_rules()
+    load_rules()
     return _rules.get(target) or _rules.get(target.rpartition(".")[0])
 
 
-_loaded: list[str] = []
+_all_loaded = threading.Event()
+_loading = threading.RLock()
 
 
 def load_rules() -> None:
-    """Import every file of this folder once."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-        _loaded.append(module.name)
+    """Import every file of this folder once; other threads wait until all are there."""
+    if _all_loaded.is_set():
+        return
+    with _loading:
+        for module in pkgutil.iter_modules(__path__):
+            importlib.import_module(f"{__name__}.{module.name}")
+        _all_loaded.set()

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corr2d.arguments import both
 from corr2d.errors import door, refuse
 from corr2d.learn.identify.catalogue import Match, match
 from corr2d.learn.identify.rationals import Rational, proportional, snap
 from corr2d.learn.identify.rim import Border, find_border, inside
 from corr2d.learn.identify.rounding import Proof, Sample, prove
 from corr2d.learn.identify.shape import Factors, factors, symmetries
+from corr2d.learn.pairs import is_list
 from corr2d.learn.report import entry
 from corr2d.learn.uncertainty import t_quantile
+from corr2d.printed import Printed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,8 +41,8 @@ CONFIDENCE = 0.999
 ROUNDING = 1e-9
 
 
-@dataclass(frozen=True)
-class Identity:
+@dataclass(frozen=True, repr=False)
+class Identity(Printed):
     """What a kernel was found to be; ``print`` shows it.
 
     Attributes
@@ -94,6 +97,8 @@ class Identity:
             rows.append(("border", str(self.border)))
         return "\n".join(line for name, text in rows if text for line in entry(name, text, 10))
 
+    __repr__ = __str__
+
 
 def _written(rational: Rational) -> str:
     taps = rational.numerators
@@ -111,7 +116,7 @@ def identify(
     Parameters
     ----------
     fit : KernelFit
-    images, targets : array_like, optional
+    images, targets : array_like, or lists of those, optional
         What to prove it on; by default what it was learnt from. Without any, nothing is proved.
     output, channel : int, default 0
         Which kernel of several is looked at.
@@ -138,7 +143,9 @@ def identify(
     learnt_from = _pairs(fit, given, made, output) if fit.pairs else []
     if (images is None) != (targets is None):
         refuse("images and targets", "given together", "one of them")
-    shown = learnt_from if images is None else _pairs(fit, [images], [targets], output)
+    if images is not None and not is_list(images):
+        images, targets = [images], [targets]
+    shown = learnt_from if images is None else _pairs(fit, images, targets, output)
     samples = [sample for _, sample in shown]
     whole = bool(samples) and all(_is_whole(sample.target) for sample in samples)
     settled = _settled(fit, learnt_from, whole, output)
@@ -209,8 +216,7 @@ def _overlap(image: Any, target: Any, fit: KernelFit, size: tuple[int, int]) -> 
     """
     axis = fit.geometry.get("channel_axis")
     pixels, values = np.asarray(image), np.asarray(target)
-    dilation = fit.geometry.get("dilation", 1)
-    steps = dilation if isinstance(dilation, (tuple, list)) else (dilation, dilation)
+    steps = both(fit.geometry.get("dilation", 1))
     axes = [place for place in range(pixels.ndim) if axis is None or place != axis % pixels.ndim][-2:]
     for place, taps, step, moved in zip(axes, size, steps, fit.shift or (0, 0), strict=True):
         before = step * (taps - 1) // 2

@@ -303,12 +303,12 @@ def _sharpened(kernel: Array, reach: Array) -> Match | None:
         return None
     rows, columns = ((side - 3) // 2 for side in kernel.shape)
     part = kernel[rows : rows + 3, columns : columns + 3]
-    for neighbours in (4, 8):
-        basis = np.stack([kernels.identity(3), kernels.laplacian(neighbours)]).reshape(2, -1).T
+    for neighbors in (4, 8):
+        basis = np.stack([kernels.identity(3), kernels.laplacian(neighbors)]).reshape(2, -1).T
         (plain, curved), *_ = np.linalg.lstsq(basis.astype(np.float64), part.ravel(), rcond=None)
         if plain:
             for strength in (*_simple(-curved / plain), -curved / plain):
-                name = f"sharpen:strength={strength:.10g}" + (",neighbours=8" if neighbours == 8 else "")
+                name = f"sharpen:amount={strength:.10g}" + (",neighbors=8" if neighbors == 8 else "")
                 found = _placed(name, np.asarray(kernels.named(name), np.float64), kernel, reach)
                 best = _better(best, found)
                 if _is_plain(best):

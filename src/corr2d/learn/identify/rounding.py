@@ -5,7 +5,7 @@ Fractions are carried through exactly, as whole numbers over their denominator, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -119,24 +119,24 @@ def prove(samples: Sequence[Sample], kernels: Sequence[Any], biases: Sequence[fl
     best: Proof | None = None
     for kernel in kernels:
         for bias in biases:
-            for proof in _tried(samples, kernel, bias):
-                if best is None or proof.matched > best.matched:
-                    best = proof
+            proof = _tried(samples, kernel, bias)
+            if proof is not None and (best is None or proof.matched > best.matched):
+                best = proof
             if best is not None and best.is_whole:
                 return best
     assert best is not None
     return best
 
 
-def _tried(samples: Sequence[Sample], kernel: Any, bias: float) -> Iterator[Proof]:
-    """Give the best rounding of one kernel, if its sums can be had."""
+def _tried(samples: Sequence[Sample], kernel: Any, bias: float) -> Proof | None:
+    """Give the best rounding of one kernel; None where its sums cannot be had."""
     exact = isinstance(kernel, Rational) and all(sample.image.dtype.kind in "bui" for sample in samples)
     if exact and not float(bias * kernel.denominator).is_integer():
-        return
+        return None
     try:
         sums = [_sums(sample, kernel, bias, exact) for sample in samples]
     except OverflowError:
-        return
+        return None
     below = kernel.denominator if exact else 1
     modes: dict[str, Callable[[Array], Array]]
     if exact and below == 1:
@@ -145,20 +145,20 @@ def _tried(samples: Sequence[Sample], kernel: Any, bias: float) -> Iterator[Proo
         modes = {name: _over(rule, below) for name, rule in ROUNDINGS.items()}
     else:
         modes = dict(NEARBY)
-    counts, saturated = {}, False
+    counts, saturated = dict.fromkeys(modes, 0), dict.fromkeys(modes, False)
     for name, rule in modes.items():
-        counts[name] = 0
         for values, sample in zip(sums, samples, strict=True):
             stored = rule(values)
             if sample.target.dtype.kind in "ui":
                 limits = np.iinfo(sample.target.dtype)
-                saturated |= bool((stored < limits.min).any() or (stored > limits.max).any())
+                saturated[name] |= bool((stored < limits.min).any() or (stored > limits.max).any())
                 stored = stored.clip(limits.min, limits.max)
             counts[name] += int((stored == sample.target).sum())
     most = max(counts.values())
     names = [name for name, count in counts.items() if count == most]
     total = sum(sample.target.size for sample in samples)
-    yield Proof(most, total, names[0], tuple(names[1:]) if most == total else (), kernel, bias, saturated)
+    others = tuple(names[1:]) if most == total else ()
+    return Proof(most, total, names[0], others, kernel, bias, saturated[names[0]])
 
 
 def _over(rule: Callable[[Array, int], Array], below: int) -> Callable[[Array], Array]:

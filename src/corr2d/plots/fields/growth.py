@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from corr2d.errors import door, refuse
-from corr2d.plots.drawing import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
+from corr2d.plots.paper import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corr2d.errors import door, refuse
-from corr2d.plots.drawing import DOTS_PER_INCH, INK, PAPER, QUIET, SEPARATE_PIXELS, grid, number
+from corr2d.plots.drawing import SEPARATE_PIXELS, grid, number
 from corr2d.plots.fields.overlay import FADES
 from corr2d.plots.panels import Array, Panel, robust
+from corr2d.plots.paper import DOTS_PER_INCH, INK, PAPER, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

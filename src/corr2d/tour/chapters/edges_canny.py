@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from corr2d import plots
+from corr2d.plots import Array, edges
 from corr2d.tour.chapter import Block, Chapter, Picture, Prose, Session
 
 # Pixels of the detail that is shown so large that they can be seen.
@@ -35,27 +33,12 @@ def tell(session: Session) -> Iterator[Block]:
     yield session.run("""
         top, left = grey.shape[0] // 8, grey.shape[1] // 3
         part = (slice(top, top + 120), slice(left, left + 120))
-        passed = 0.45 * stages.weak + stages.strong                       # grey: low only; black: high
+        figure = stages.plot(grey, part)
     """)
-    stages, part = session["stages"], session["part"]
-
-    def ink(values: plots.Array, title: str) -> plots.Panel:
-        return plots.Panel(values[part].astype(float), title, look="magnitude", extent=(0.0, 1.0))
-
+    stages = session["stages"]
     yield Picture(
         "canny",
-        plots.grid(
-            [
-                plots.Panel(session["grey"][part], "a part of the photograph", extent=(0.0, 1.0)),
-                plots.Panel(stages.smooth[part], "1. smoothed", extent=(0.0, 1.0)),
-                plots.magnitude(stages.magnitude[part], "2. how steep it is"),
-            ],
-            [
-                ink(stages.maxima, "3. steepest across the edge"),
-                ink(session["passed"], "4. above low (grey), high (black)"),
-                ink(stages.edges, "what can be reached from black"),
-            ],
-        ),
+        session["figure"],
         "A detail of the photograph, smoothed, then its steepness in ink; below, thin lines everywhere, then "
         "fewer of them in grey and black, then the final edges, clean lines one pixel thin.",
         "Canny's detector step by step.",
@@ -71,21 +54,10 @@ def tell(session: Session) -> Iterator[Block]:
         outlines = contours(grey, shortest=10)
         {"outlines": len(outlines), "closed": sum(outline.closed for outline in outlines)}
     """)
-    lines = [_whole(outline.positions, outline.closed) for outline in session["outlines"]]
     corner = _crossed(stages.strong, stages.magnitude)
     yield Picture(
         "contours",
-        plots.grid(
-            [
-                plots.Panel(session["grey"], "outlines over the photograph", extent=(0.0, 1.0), lines=lines),
-                plots.Panel(
-                    session["grey"][corner],
-                    f"the same, {SIDE} pixels wide",
-                    lines=[line - [corner[0].start, corner[1].start] for line in lines],
-                    dots=True,
-                ),
-            ]
-        ),
+        edges.outlines(session["grey"], session["outlines"], corner),
         "The photograph under thin orange outlines; beside it a few large pixels crossed by smooth orange "
         "lines whose points lie between the pixels' centres.",
         "Left, all outlines of at least 10 points. Right, one place of it so large that pixels show: the "
@@ -93,12 +65,7 @@ def tell(session: Session) -> Iterator[Block]:
     )
 
 
-def _whole(positions: plots.Array, closed: bool) -> plots.Array:
-    """Lead a closed outline back to where it began."""
-    return np.concatenate([positions, positions[:1]]) if closed else positions
-
-
-def _crossed(strong: plots.Array, strength: plots.Array) -> tuple[slice, slice]:
+def _crossed(strong: Array, strength: Array) -> tuple[slice, slice]:
     """Find a square of pixels that a line or two of great strength cross, on a coarse grid."""
     side = min(SIDE, *strong.shape)
     best: tuple[float, slice, slice] | None = None

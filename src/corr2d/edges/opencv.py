@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from corr2d import _native
-from corr2d.arrays import as_array, is_tensor
+from corr2d.arguments import choice, flag, real
+from corr2d.arrays import as_array, plain
 from corr2d.edges.detection import planes, threads_for
 from corr2d.edges.operators import Array
 from corr2d.engines import instruction_set
 from corr2d.errors import describe, refuse
-from corr2d.kernels.arguments import choice, real
 
 APERTURES = (3, 5, 7)
 # Aperture 7 alone is divided, gradient and thresholds alike, so that sums of 8-bit pixels fit 16 bits.
@@ -33,7 +33,7 @@ EDGE = 255
 
 def canny_opencv(image: Any, low: Any, high: Any, aperture: Any, l2gradient: Any) -> Array:
     """Give OpenCV's edges, 255 and 0."""
-    pixels, dtype = as_array("image", image.detach() if is_tensor(image) else image)
+    pixels, dtype = as_array("image", plain(image))
     if dtype != "uint8" or pixels.ndim < 2 or 0 in pixels.shape[-2:]:
         refuse(
             "image",
@@ -43,9 +43,8 @@ def canny_opencv(image: Any, low: Any, high: Any, aperture: Any, l2gradient: Any
             TypeError if dtype != "uint8" else ValueError,
         )
     choice("aperture", aperture, APERTURES)
-    if not isinstance(l2gradient, (bool, np.bool_)):
-        refuse("l2gradient", "True or False", describe(l2gradient), kind=TypeError)
-    first, second = _thresholds(low, high, aperture, bool(l2gradient))
+    squared = flag("l2gradient", l2gradient)
+    first, second = _thresholds(low, high, aperture, squared)
     out = np.empty(pixels.shape, np.uint8)
     count = out.size // math.prod(out.shape[-2:])
     _native.trace_edges(
@@ -58,7 +57,7 @@ def canny_opencv(image: Any, low: Any, high: Any, aperture: Any, l2gradient: Any
         threads_for(out.size),
         image=planes(pixels),
         aperture=aperture,
-        squared=bool(l2gradient),
+        squared=squared,
     )
     return out
 
