@@ -437,9 +437,7 @@ def test_alpha_in_a_float_tiff_counts_to_one(tmp_path):
 @pytest.mark.parametrize("ending", [".jpg", ".bmp"])
 def test_no_alpha_there(tmp_path, ending):
     pixels = smooth((8, 8))
-    with pytest.raises(
-        ValueError, match=r"alpha must be opaque everywhere for (JPEG|BMP).*alpha=None to drop it"
-    ):
+    with pytest.raises(ValueError, match=r"alpha must be opaque everywhere for (JPEG|BMP).*\(alpha=None\)"):
         images.write(tmp_path / f"p{ending}", pixels, alpha=np.full((8, 8), 254, np.uint8))
     assert list(tmp_path.iterdir()) == []
     for opaque in (np.full((8, 8), 255, np.uint8), np.ones((8, 8)), np.ones((8, 8), bool)):
