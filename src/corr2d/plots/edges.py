@@ -134,7 +134,8 @@ def _seen(image: Any, channel_axis: int | None, title: str) -> Panel:
 
 
 def _ink(marked: Any, title: str) -> Panel:
-    return Panel(np.asarray(marked).astype(np.float64), title, look="magnitude", extent=(0.0, 1.0))
+    """Show what is marked in black; an image has no scale beside it, and 0 and 1 need none."""
+    return Panel(1.0 - np.asarray(marked), title, extent=(0.0, 1.0))
 
 
 def _cut(panel: Panel, part: tuple[slice, slice]) -> Panel:
