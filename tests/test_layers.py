@@ -1,6 +1,7 @@
 """The house stands: imports go strictly down the rooms, and importing the package loads nothing heavy."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -141,3 +142,13 @@ def test_importing_loads_nothing_heavy(work):
     assert done.returncode == 0, done.stderr
     foreign = {name for name in done.stdout.split() if name not in sys.stdlib_module_names}
     assert foreign <= {"corr2d", "numpy"}, foreign
+
+
+@pytest.mark.parametrize("room", ["field", "learn"])
+def test_the_map_of_a_large_room_names_every_file_of_it(room):
+    text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8")))
+    told = set(re.findall(r"`(\w+)`", text[text.index("Where what happens") :]))
+    files = {
+        path.stem for path in (PACKAGE / room).iterdir() if path.name not in ("__init__.py", "__pycache__")
+    }
+    assert told == files

@@ -1,4 +1,17 @@
-"""Receptive fields: exactly which pixels did this value see? And what feature maps are."""
+"""Receptive fields: exactly which pixels did this value see? And what feature maps are.
+
+Where what happens:
+
+- the door: `call` (receptive_field); `names` are those of layers, `image_axes` tells which axes are space
+- model to graph: `capture`, into `graph`; `computing` and `evaluation` run what is captured, `masking` finds
+  what constant masks hold off
+- what one operation reads: `rules`, and `probing` where there is none
+- what a value has seen: axis by axis in `seen`, from `lines` (one operation), `laws` (closed forms) and
+  `windows`; where axes cannot say it, masks by `propagation`; `analysis` decides between them
+- what comes out: `table`, of it `layer` with the numbers of `summary`; `tiling`, `verification`
+- beyond the exact field: `effective` (by gradients), and the pictures of `activations`: `maps`, `patches`,
+  placed by `theory`; `batches` are the images, `faults` what other people's code says
+"""
 
 from importlib.util import find_spec
 

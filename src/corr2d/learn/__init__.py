@@ -8,9 +8,19 @@
 >>> fit.kernel.round(12)
 array([[ 1., -1.]])
 
-The files tell how: pairs (what was given), windows and lags (two ways to the same sums), gram (which of
-them), moments (the sums), solving (the ladder from sums to kernel), fitting (with what was asked for),
-spread (how sure), learning (all in order), call (the door).
+Where what happens:
+
+- the doors: `call` (learn_kernel), `accumulator` (images one by one), `estimator` (scikit-learn's interface);
+  `settings` checks what is asked for, `learning` is one fit from beginning to end
+- what was given: `pairs` (validated), `views` (as windows see it)
+- sums over all windows: `gram` chooses between `windows` (plain) and `lags` (from lag products) and makes
+  `moments`; `tiles` are the same sums tile by tile, `residuals` passes with a kernel in hand
+- from sums to a kernel: `quadratic` (the squared error), `solving` (the ladder down to its least place) with
+  `semidefinite` and `orthogonal`; `fitting` goes the way that was asked for: `ridge`, `constraints`,
+  `robust`, `censored`, or `descent` by one of `methods`; `extras` is SciPy
+- how sure: `spread` asks `uncertainty`, `autocovariance` and `identifiability`
+- what size, what shift: `automatic`, over `sizes` and `shift`
+- what comes out: `fit`, `report` (on one screen), `identify` (its name, and the proof)
 """
 
 from typing import Any
