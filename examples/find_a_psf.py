@@ -17,7 +17,7 @@ from corr2d.learn import learn_kernel
 def main(folder: Path) -> None:
     """Write find_a_psf.png into a folder."""
     photo = images.read(get_sample_data("grace_hopper.jpg", asfileobj=False)).pixels[20:260, 120:400]
-    grey = photo @ np.array([0.299, 0.587, 0.114])
+    grey = images.grey(photo)
     moved = kernels.motion(9, 35)
     noise = np.random.default_rng(0).normal(0, 1, grey.shape)
     half = 5

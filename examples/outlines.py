@@ -16,7 +16,7 @@ from corr2d import edges, images, plots
 def main(folder: Path) -> None:
     """Write outlines.png and outlines.svg into a folder."""
     photo = images.read(get_sample_data("grace_hopper.jpg", asfileobj=False)).pixels[30:270, 130:370]
-    grey = photo @ np.array([0.299, 0.587, 0.114])
+    grey = images.grey(photo)
     slope = edges.gradient(grey, "gaussian", sigma=1.5)
     thin = edges.canny(grey, sigma=1.5)
     lines = edges.contours(grey, sigma=1.5)

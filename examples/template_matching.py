@@ -24,9 +24,7 @@ def likeness(photo: np.ndarray, template: np.ndarray) -> np.ndarray:
 
 def main(folder: Path) -> None:
     """Write template_matching.png into a folder."""
-    photo = images.read(get_sample_data("grace_hopper.jpg", asfileobj=False)).pixels @ np.array(
-        [0.299, 0.587, 0.114]
-    )
+    photo = images.grey(images.read(get_sample_data("grace_hopper.jpg", asfileobj=False)).pixels)
     photo = photo[:300, 80:440] / 255
     top, left, side = 128, 112, 80
     template = photo[top : top + side, left : left + side]

@@ -7,7 +7,6 @@ pictures and finds it: forward, backward and update by torch, the convolutions b
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 from matplotlib.cbook import get_sample_data
 
@@ -18,7 +17,7 @@ from corr2d.plots.training import losses
 def main(folder: Path) -> None:
     """Write train_a_layer.png and train_a_layer_loss.png into a folder."""
     photo = images.read(get_sample_data("grace_hopper.jpg", asfileobj=False)).pixels
-    grey = torch.tensor((photo @ np.array([0.299, 0.587, 0.114]) / 255)[60:188, 170:298]).float()
+    grey = torch.tensor(images.grey(photo)[60:188, 170:298] / 255)
     secret = torch.tensor(kernels.emboss(135)).float()
     wanted = corr2d(grey, secret)
 

@@ -319,7 +319,7 @@ def test_a_file_is_no_folder(tmp_path: Path, small: Path) -> None:
 
 def test_a_directory_that_is_none(tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TypeError, match=r"tour\.write_tour: directory must be a file name .*, got 3"):
-        write_tour(3, small)  # type: ignore[arg-type]
+        write_tour(3, small)
     monkeypatch.setattr("corr2d.tour.registry", dict)
     with pytest.raises(OSError, match=r"directory must be a folder, or one that can be made, got .*: \w+"):
         write_tour(small / "out", small)

@@ -41,8 +41,7 @@ def photograph(side: int = 256) -> Any:
     from corr2d import images
 
     colour = images.read(get_sample_data("grace_hopper.jpg", asfileobj=False)).pixels
-    grey = colour @ np.array([0.299, 0.587, 0.114])
-    return grey[40 : 40 + side, 130 : 130 + side].astype(np.float32)
+    return images.grey(colour)[40 : 40 + side, 130 : 130 + side]
 
 
 def direct() -> Figure:
