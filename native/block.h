@@ -14,7 +14,7 @@ namespace {
 enum class Order {
     dense,   // tap by tap
     folded,  // taps that mirror each other in a kernel row have one weight: their pixels are added first
-    sparse   // as dense, without the taps of weight zero
+    sparse   // as dense, without the taps of weight zero (sweep_nonzero)
 };
 
 template <class T> struct Nonzero {
@@ -102,20 +102,6 @@ inline __attribute__((always_inline)) void add_separate(Vector<T> (&sums)[R][V],
         }
 }
 
-// The taps that are not zero, one by one; `spread` is how many row pointers lie between result rows.
-template <class T, int R, int V>
-inline __attribute__((always_inline)) void add_nonzero(Vector<T> (&sums)[R][V], const Taps<T>& taps, int64_t x, int64_t spread) {
-    for (int64_t n = 0; n < taps.nonzero_count; ++n) {
-        const Nonzero<T>& tap = taps.nonzero[n];
-        const T* const* rows = taps.rows + tap.channel * taps.rows_per_channel + tap.row;
-        for (int i = 0; i < R; ++i) {
-            const T* pixels = rows[i * spread] + x + tap.column;
-            for (int v = 0; v < V; ++v)
-                sums[i][v] = multiply_add<T>(tap.weight, load(pixels + v * kLanes<T>), sums[i][v]);
-        }
-    }
-}
-
 constexpr int kSeparate = -1;
 
 // One block at column x: sums start from `bias`, or from what `target` holds when `resume`.
@@ -125,9 +111,7 @@ inline __attribute__((always_inline)) void block(const Taps<T>& taps, T* const* 
     for (int i = 0; i < R; ++i)
         for (int v = 0; v < V; ++v)
             sums[i][v] = resume ? load(target[i] + x + v * kLanes<T>) : broadcast(bias);
-    if (O == Order::sparse && taps.nonzero != nullptr) {
-        add_nonzero<T, R, V>(sums, taps, x, Height == kSeparate ? taps.height : 1);
-    } else for (int64_t c = 0; c < taps.channels; ++c) {
+    for (int64_t c = 0; c < taps.channels; ++c) {
         const T* const* rows = taps.rows + c * taps.rows_per_channel;
         const T* weights = taps.weights + c * taps.channel_step;
         if constexpr (Height == kSeparate) add_separate<T, R, V>(sums, rows, x, taps, weights);
@@ -163,6 +147,48 @@ void sweep(const Taps<T>& taps, T* const* target, int64_t count, T bias, bool re
     int64_t x = 0;
     sweep_blocks<T, O, R, kVectors, Height>(taps, target, x, count, bias, resume);
     if (x < count) block<T, O, R, 1, Height>(taps, target, count - kLanes<T>, bias, resume);
+}
+
+// As `block` for the listed taps alone; `spread` is how many row pointers lie between result rows.
+template <class T, int R, int V>
+inline __attribute__((always_inline)) void block_nonzero(const Taps<T>& taps, const T* const* first, T* const* target, int64_t x,
+                                                         T bias, bool resume, int64_t spread) {
+    Vector<T> sums[R][V];
+    for (int i = 0; i < R; ++i)
+        for (int v = 0; v < V; ++v) sums[i][v] = resume ? load(target[i] + x + v * kLanes<T>) : broadcast(bias);
+    for (int64_t n = 0; n < taps.nonzero_count; ++n) {
+        const Nonzero<T>& tap = taps.nonzero[n];
+        const T* const* rows = first + tap.channel * taps.rows_per_channel + tap.row;
+        for (int i = 0; i < R; ++i) {
+            const T* pixels = rows[i * spread] + x + tap.column;
+            for (int v = 0; v < V; ++v) sums[i][v] = multiply_add<T>(tap.weight, load(pixels + v * kLanes<T>), sums[i][v]);
+        }
+    }
+    for (int i = 0; i < R; ++i)
+        for (int v = 0; v < V; ++v) store(target[i] + x + v * kLanes<T>, sums[i][v]);
+}
+
+template <class T, int R, int V>
+void sweep_listed(const Taps<T>& taps, const T* const* first, T* const* target, int64_t& x, int64_t count, T bias, bool resume,
+                  int64_t spread) {
+    for (; x + V * kLanes<T> <= count; x += V * kLanes<T>)
+        block_nonzero<T, R, V>(taps, first, target, x, bias, resume, spread);
+    if constexpr (V > 3) sweep_listed<T, R, V / 2>(taps, first, target, x, count, bias, resume, spread);
+}
+
+// As sweep_rows, without the taps of weight zero. Few taps share no image row worth keeping in registers: two rows of twice
+// the vectors load half as many pointers as four rows do, and take 0.6 to 0.75 of the time (5 and 17 taps).
+template <class T, int R>
+void sweep_nonzero(const Taps<T>& taps, T* const* target, int64_t count, T bias, bool resume, bool shared) {
+    constexpr int kPair = R < 2 ? R : 2;
+    const int64_t spread = shared ? 1 : taps.height;
+    int64_t x = 0;
+    for (int i = 0; i < R; i += kPair) {
+        x = 0;
+        sweep_listed<T, kPair, 2 * kVectors>(taps, taps.rows + i * spread, target + i, x, count, bias, resume, spread);
+    }
+    sweep_listed<T, R, 1>(taps, taps.rows, target, x, count, bias, resume, spread);  // all rows, or sums wait for one another
+    if (x < count) block_nonzero<T, R, 1>(taps, taps.rows, target, count - kLanes<T>, bias, resume, spread);
 }
 
 template <class T, int R, Order O = Order::dense>

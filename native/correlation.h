@@ -16,18 +16,19 @@ namespace {
 
 template <class T, Order O> class Correlation {
 public:
-    explicit Correlation(const Job& job)
+    Correlation(const Job& job, int threads)
         : job_(job),
-          cut_(job, O == Order::sparse),
+          threads_(threads),
+          cut_(job, O == Order::sparse, threads),
           read_(job),
           write_(row_writer<T>(job.out.element, job.out.swapped)) {}
 
-    int run(int threads, bool (*interrupted)()) {
+    int run(bool (*interrupted)()) {
         const int64_t tasks = job_.planes() * job_.groups * cut_.bands * cut_.tiles_per_band;
         const auto task = [](void* self, int64_t index, Scratch& scratch) {
             static_cast<Correlation*>(self)->tile(index, scratch);
         };
-        const bool completed = run_tasks(tasks, threads, task, this, interrupted);
+        const bool completed = run_tasks(tasks, threads_, task, this, interrupted);
         return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
     }
 
@@ -35,6 +36,7 @@ private:
     static constexpr int64_t L = kLanes<T>;
 
     const Job& job_;
+    const int threads_;
     const Tiling<T> cut_;
     const Gather<T> read_;
     const Writer<T> write_;
@@ -106,6 +108,7 @@ private:
     // The result channels [first, first + count) of the tile, over all pieces of the kernel.
     bool sum_channels(Tile& t, int64_t first, int64_t count) {
         const Piece& step = t.gathered ? cut_.piece : cut_.whole;
+        bool finite = true;
         for (int64_t c = 0; c < cut_.whole.channels; c += step.channels)
             for (int64_t a = 0; a < cut_.whole.rows; a += step.rows)
                 for (int64_t b = 0; b < cut_.whole.columns; b += step.columns) {
@@ -115,10 +118,9 @@ private:
                     lay_offsets(t, piece);
                     if (t.gathered && !(cut_.one_piece && first > 0)) gather(t, piece);
                     if constexpr (O == Order::sparse) t.skips_zeros = all_finite(t, piece);
-                    for (int64_t o = 0; o < count; ++o) sum_piece(t, piece, first + o, o, c + a + b > 0);
+                    for (int64_t o = 0; o < count; ++o) finite &= sum_piece(t, piece, first + o, o, c + a + b > 0);
                 }
-        bool finite = true;
-        if (!t.in_place)
+        if (!t.in_place && !cut_.one_piece)
             for (int64_t o = 0; o < count; ++o) finite &= write_sums(t, first + o, o);
         return finite;
     }
@@ -143,21 +145,29 @@ private:
     // Whether every pixel under the piece's windows is finite; integer pixels are.
     bool all_finite(const Tile& t, const Piece& piece) const {
         if (job_.image.element < Element::f16) return true;
-        Vector<T> defects{};
-        T left = 0;
-        const int64_t count = t.gathered ? t.layout.row : t.columns + (piece.columns - 1) * job_.columns.dilation;
+        bool finite = true;
         for (int64_t c = 0; c < piece.channels; ++c) {
-            const Rows rows = rows_of(t, piece.channel + c, c);
-            const int64_t slots = t.gathered ? t.layout.slots : (t.rows - 1) * job_.rows.stride + (piece.rows - 1) * job_.rows.dilation + 1;
-            for (int64_t slot = 0; slot < slots; ++slot) {
-                const T* row = rows.row_at(slot);
-                int64_t x = 0;
-                for (; x + kLanes<T> <= count; x += kLanes<T>) defects += load(row + x) * T(0);
-                for (; x < count; ++x) left += row[x] * T(0);
+            if (t.gathered) {
+                finite &= finite_run(t.pixels + c * t.layout.channel, t.layout.channel);
+                continue;
             }
+            const Rows rows = rows_of(t, piece.channel + c, c);
+            const int64_t count = t.columns + (piece.columns - 1) * job_.columns.dilation;
+            const int64_t slots = (t.rows - 1) * job_.rows.stride + (piece.rows - 1) * job_.rows.dilation + 1;
+            for (int64_t slot = 0; slot < slots; ++slot) finite &= finite_run(rows.row_at(slot), count);
         }
-        for (int lane = 0; lane < kLanes<T>; ++lane) left += defects[lane];
-        return left == 0;
+        return finite;
+    }
+
+    static bool finite_run(const T* values, int64_t count) {
+        Vector<T> defects[4] = {};  // apart, or each addition waits for the last
+        T left = 0;
+        int64_t x = 0;
+        for (; x + 4 * L <= count; x += 4 * L)
+            for (int v = 0; v < 4; ++v) defects[v] = multiply_add<T>(T(0), load(values + x + v * L), defects[v]);
+        for (; x + L <= count; x += L) defects[0] = multiply_add<T>(T(0), load(values + x), defects[0]);
+        for (; x < count; ++x) left += values[x] * T(0);
+        return left == 0 && all_zero<T>((defects[0] + defects[1]) + (defects[2] + defects[3]));
     }
 
     void list_nonzero(const Tile& t, Taps<T>& taps) const {
@@ -172,7 +182,7 @@ private:
         taps.nonzero_count = count;
     }
 
-    void sum_piece(const Tile& t, const Piece& piece, int64_t o, int64_t slot, bool resume) const {
+    bool sum_piece(const Tile& t, const Piece& piece, int64_t o, int64_t slot, bool resume) const {
         const int64_t taps = cut_.whole.rows * cut_.whole.columns;
         const int64_t out_channel = t.group * job_.out_channels + o;
         const T* weights = static_cast<const T*>(job_.weights) + (out_channel * cut_.whole.channels + piece.channel) * taps +
@@ -182,22 +192,27 @@ private:
                         nullptr, 0};
         if constexpr (O == Order::sparse)
             if (t.skips_zeros) list_nonzero(t, view);
+        bool finite = true;
         for (int64_t phase = 0; phase < least(cut_.spacing, t.rows); ++phase) {
             int64_t i = phase;
-            sum_blocks<kRows<T>>(t, piece, view, slot, out_channel, i, bias, resume);
+            finite &= sum_blocks<kRows<T>>(t, piece, view, slot, out_channel, i, bias, resume);
         }
+        return finite;
     }
 
     template <int R>
-    void sum_blocks(const Tile& t, const Piece& piece, Taps<T>& taps, int64_t slot, int64_t out_channel, int64_t& i, T bias,
+    bool sum_blocks(const Tile& t, const Piece& piece, Taps<T>& taps, int64_t slot, int64_t out_channel, int64_t& i, T bias,
                     bool resume) const {
-        for (; i + (R - 1) * cut_.spacing < t.rows; i += R * cut_.spacing) sum_rows<R>(t, piece, taps, slot, out_channel, i, bias, resume);
-        if constexpr (R > 1) sum_blocks<R / 2>(t, piece, taps, slot, out_channel, i, bias, resume);
+        bool finite = true;
+        for (; i + (R - 1) * cut_.spacing < t.rows; i += R * cut_.spacing)
+            finite &= sum_rows<R>(t, piece, taps, slot, out_channel, i, bias, resume);
+        if constexpr (R > 1) finite &= sum_blocks<R / 2>(t, piece, taps, slot, out_channel, i, bias, resume);
+        return finite;
     }
 
     // The tile's rows i, i + spacing, ... (R of them): point at the image rows they see and at where the sums go.
     template <int R>
-    void sum_rows(const Tile& t, const Piece& piece, Taps<T>& taps, int64_t slot, int64_t out_channel, int64_t i, T bias,
+    bool sum_rows(const Tile& t, const Piece& piece, Taps<T>& taps, int64_t slot, int64_t out_channel, int64_t i, T bias,
                   bool resume) const {
         taps.rows_per_channel = cut_.shared ? R + piece.rows - 1 : R * piece.rows;
         for (int64_t c = 0; c < piece.channels; ++c) {
@@ -210,11 +225,25 @@ private:
                     for (int64_t a = 0; a < piece.rows; ++a) pointers[k * piece.rows + a] = rows.at(i + k, a);
             }
         }
-        for (int64_t k = 0; k < R; ++k)
-            t.targets[k] = t.in_place ? reinterpret_cast<T*>(out_row(t, out_channel, i + k * cut_.spacing))
-                                      : sums_row(t, slot, i + k * cut_.spacing);
+        for (int64_t k = 0; k < R; ++k) t.targets[k] = target(t, slot, out_channel, i, k);
         const int64_t count = t.gathered && !t.in_place ? round_up(t.columns, L) : t.columns;
-        sweep_rows<T, R, O>(taps, t.targets, count, bias, resume, cut_.shared);
+        if (O == Order::sparse && taps.nonzero != nullptr) sweep_nonzero<T, R>(taps, t.targets, count, bias, resume, cut_.shared);
+        else sweep_rows<T, R, O == Order::sparse ? Order::dense : O>(taps, t.targets, count, bias, resume, cut_.shared);
+        bool finite = true;
+        for (int64_t k = 0; k < R && !t.in_place && cut_.one_piece; ++k)
+            finite &= write_row(t, out_channel, i + k * cut_.spacing, t.targets[k]);
+        return finite;
+    }
+
+    // Where the sums of result row i + k * spacing go: into the result, or into scratch, of one block of rows if they are
+    // complete after it, else of the whole tile.
+    T* target(const Tile& t, int64_t slot, int64_t out_channel, int64_t i, int64_t k) const {
+        if (t.in_place) return reinterpret_cast<T*>(out_row(t, out_channel, i + k * cut_.spacing));
+        return cut_.one_piece ? t.sums + k * cut_.sums_width : sums_row(t, slot, i + k * cut_.spacing);
+    }
+
+    bool write_row(const Tile& t, int64_t out_channel, int64_t i, const T* sums) const {
+        return write_(out_row(t, out_channel, i), job_.out.column, sums, t.columns);
     }
 
     // Where the image rows of one channel are, by result row of the tile and kernel row of the piece.
@@ -253,8 +282,7 @@ private:
 
     bool write_sums(const Tile& t, int64_t o, int64_t slot) const {
         bool finite = true;
-        for (int64_t i = 0; i < t.rows; ++i)
-            finite &= write_(out_row(t, t.group * job_.out_channels + o, i), job_.out.column, sums_row(t, slot, i), t.columns);
+        for (int64_t i = 0; i < t.rows; ++i) finite &= write_row(t, t.group * job_.out_channels + o, i, sums_row(t, slot, i));
         return finite;
     }
 };

@@ -6,8 +6,8 @@
 namespace corr2d {
 
 int CORR2D_ENTRY(folded)(const Job& job, int threads, bool (*interrupted)()) {
-    if (job.sum == Element::f64) return Correlation<double, Order::folded>(job).run(threads, interrupted);
-    return Correlation<float, Order::folded>(job).run(threads, interrupted);
+    if (job.sum == Element::f64) return Correlation<double, Order::folded>(job, threads).run(interrupted);
+    return Correlation<float, Order::folded>(job, threads).run(interrupted);
 }
 
 }  // namespace corr2d

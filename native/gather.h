@@ -63,7 +63,9 @@ public:
         read_rim(target, row, run, stride, 0, run.first, fill);
         if (run.last > run.first) {
             const char* own = row + (run.start + run.first * stride - job_.columns.before) * job_.image.column;
-            read_(target + run.first, own, stride * job_.image.column, run.last - run.first);
+            const int64_t count = run.last - run.first;
+            if (plain_ && stride == 1) std::memcpy(target + run.first, own, size_t(count) * sizeof(T));
+            else read_(target + run.first, own, stride * job_.image.column, count);
         }
         read_rim(target, row, run, stride, run.last, run.inside, fill);
         for (int64_t n = run.inside; n < run.count; ++n) target[n] = target[run.inside - 1];

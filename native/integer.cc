@@ -5,6 +5,7 @@
 // instruction multiplies and adds two taps of every column, whatever the border, dilation, element or layout is.
 // 8-bit pixels stay bytes where the kernel's weights let sums live in 16 bits, for a piece of the kernel at least;
 // else, and for 16-bit pixels, sums are kept in 32 bits. All sums wrap, and all wanted ones fit: no order matters.
+#include "bands.h"
 #include "correlate.h"
 #include "integer_kernel.h"
 #include "integer_ring.h"
@@ -16,18 +17,16 @@ namespace {
 // What the ring may take of L1, as far as tiles of kLeastColumns let it; from 8 to 32 KiB all widths measured alike.
 constexpr int64_t kRingBytes = 16 * 1024;
 constexpr int64_t kLeastColumns = 256, kMostColumns = 2048;
-constexpr int64_t kBandRows = 64;  // a whole number of blocks
 
-// Vertical dilation parts rows into phases that never meet; a band is `band_rows` result rows of one phase.
+// Vertical dilation parts rows into phases that never meet; a band is `band_rows` result rows of one phase, a whole
+// number of blocks.
 struct IntegerTiling {
     int64_t phases, bands, band_rows, tiles, columns, pairs, width;
 
-    template <class Pairs> static IntegerTiling of(const Job& job) {
+    template <class Pairs> static IntegerTiling of(const Job& job, int threads) {
         const Axis &rows = job.rows, &columns = job.columns;
         IntegerTiling t;
         t.phases = least(rows.dilation, rows.result);
-        t.band_rows = kBandRows;
-        t.bands = ceil_divide(ceil_divide(rows.result, t.phases), t.band_rows);
         t.pairs = rows.taps / 2 + 2;
         const int64_t span = (columns.taps - 1) * columns.dilation;
         const int64_t fitting = kRingBytes / (2 * t.pairs * int64_t(sizeof(typename Pairs::Pixel))) - span;
@@ -36,22 +35,25 @@ struct IntegerTiling {
         t.columns = round_up(ceil_divide(columns.result, t.tiles), unit);
         t.tiles = ceil_divide(columns.result, t.columns);
         t.width = t.columns + span;
+        const int64_t phase_rows = ceil_divide(rows.result, t.phases);
+        t.band_rows = band_rows_for(phase_rows, job.planes() * job.groups * t.phases * t.tiles, threads);
+        t.bands = ceil_divide(phase_rows, t.band_rows);
         return t;
     }
 };
 
 template <class Pairs, class Source> class IntegerCorrelation {
 public:
-    IntegerCorrelation(const Job& job, const IntegerKernel& kernel)
-        : job_(job), kernel_(kernel), cut_(IntegerTiling::of<Pairs>(job)), gather_(job),
+    IntegerCorrelation(const Job& job, const IntegerKernel& kernel, int threads)
+        : job_(job), kernel_(kernel), threads_(threads), cut_(IntegerTiling::of<Pairs>(job, threads)), gather_(job),
           write_(writer<int32_t>(job.out.element, job.out.swapped)), in_place_(sweep_in_place(job)) {}
 
-    int run(int threads, bool (*interrupted)()) {
+    int run(bool (*interrupted)()) {
         const int64_t tasks = job_.planes() * job_.groups * cut_.phases * cut_.bands * cut_.tiles;
         const auto task = [](void* self, int64_t index, Scratch& scratch) {
             static_cast<IntegerCorrelation*>(self)->tile(index, scratch);
         };
-        const bool completed = run_tasks(tasks, threads, task, this, interrupted);
+        const bool completed = run_tasks(tasks, threads_, task, this, interrupted);
         return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
     }
 
@@ -62,6 +64,7 @@ private:
 
     const Job& job_;
     const IntegerKernel& kernel_;
+    const int threads_;
     const IntegerTiling cut_;
     const Gather<typename Ring::Raw> gather_;
     const Writer<int32_t> write_;
@@ -166,7 +169,7 @@ private:
 };
 
 template <class Pairs, class Source> int run_as(const Job& job, const IntegerKernel& kernel, int threads, bool (*interrupted)()) {
-    return IntegerCorrelation<Pairs, Source>(job, kernel).run(threads, interrupted);
+    return IntegerCorrelation<Pairs, Source>(job, kernel, threads).run(interrupted);
 }
 
 }  // namespace

@@ -44,9 +44,8 @@ template <class O> bool write_vectors(char* target, int64_t step, const float* s
         std::memcpy(target + x * int64_t(sizeof(O)), &packed, sizeof packed);
     }
     for (int part = 1; part < kParts; ++part) defects[0] += defects[part];
-    float defect = 0;
-    for (int lane = 0; lane < L; ++lane) defect += defects[0][lane];
-    return write_run<float, O, false>(target + x * int64_t(sizeof(O)), step, source + x, count - x) && defect == 0;
+    const bool finite = all_zero<float>(defects[0]);
+    return (x == count || write_run<float, O, false>(target + x * int64_t(sizeof(O)), step, source + x, count - x)) && finite;
 }
 
 inline Writer<float> vector_writer(Element element) {

@@ -68,6 +68,15 @@ template <class T> inline Vector<T> multiply_add(T weight, Vector<T> value, Vect
     }
 }
 
+// Whether every lane is zero; NaN is not. By integers, because adding lane after lane takes four times as long, which
+// short rows notice (bench/blocks.py).
+template <class T> inline bool all_zero(Vector<T> value) {
+    const auto marks = Vector<int64_t>(value != Vector<T>{});
+    int64_t marked = 0;
+    for (int lane = 0; lane < kLanes<int64_t>; ++lane) marked |= marks[lane];
+    return marked == 0;
+}
+
 // Rounded correctly, as IEEE 754 wants it, on every instruction set.
 template <class T> inline Vector<T> square_root(Vector<T> value) {
 #if defined(__AVX512F__) && CORR2D_VECTOR_BYTES == 64

@@ -5,8 +5,8 @@
 namespace corr2d {
 
 int CORR2D_ENTRY(sparse)(const Job& job, int threads, bool (*interrupted)()) {
-    if (job.sum == Element::f64) return Correlation<double, Order::sparse>(job).run(threads, interrupted);
-    return Correlation<float, Order::sparse>(job).run(threads, interrupted);
+    if (job.sum == Element::f64) return Correlation<double, Order::sparse>(job, threads).run(interrupted);
+    return Correlation<float, Order::sparse>(job, threads).run(interrupted);
 }
 
 }  // namespace corr2d

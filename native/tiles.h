@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 
+#include "bands.h"
 #include "block.h"
 #include "gather.h"
 
@@ -13,10 +14,9 @@ namespace {
 constexpr int64_t kTileBytes = 256 * 1024;
 // Rows of the middle that one sweep touches stay in this much of L1.
 constexpr int64_t kSweepBytes = 24 * 1024;
-constexpr int64_t kBandRows = 64;
-constexpr int64_t kTileColumns = 256;
+constexpr int64_t kTileColumns = 512;
 // Up to this width, gathering whole rows costs less than two rims beside a middle (bench/blocks.py).
-constexpr int64_t kGatheredColumns = 128;
+constexpr int64_t kGatheredColumns = 384;
 // Result channels whose sums wait in scratch while a kernel too large for one tile is passed over piece by piece.
 constexpr int64_t kChannelBlock = 8;
 
@@ -70,9 +70,10 @@ void gather_channel(const Job& job, const Gather<T>& read, const Layout& layout,
 
 template <class T> class Tiling {
 public:
-    explicit Tiling(const Job& job, bool sparse) : job_(job) {
+    Tiling(const Job& job, bool sparse, int threads) : job_(job) {
         find_segments();
         choose_pieces();
+        band_rows = least(band_rows, band_rows_for(job.rows.result, job.planes() * job.groups * tiles_per_band, threads));
         band_rows = least(band_rows, job.rows.result);
         bands = ceil_divide(job.rows.result, band_rows);
         measure_scratch();
@@ -104,6 +105,7 @@ public:
         return (tile + 1 == segment.tiles ? segment.last : start + segment.width) - start;
     }
 
+    // Sums of one piece are complete after a block of rows and written then; those of several wait for the last piece.
     int64_t channel_block() const { return one_piece ? 1 : least(kChannelBlock, job_.out_channels); }
 
     Layout layout(int64_t result_rows, int64_t width, const Piece& held) const {
@@ -123,9 +125,12 @@ private:
         direct_out = plain<T>(job_, job_.out, job_.out_parts);
         direct_image = columns.stride == 1 && plain<T>(job_, job_.image, job_.image_parts);
         const int64_t span = (columns.taps - 1) * columns.dilation;
-        const int64_t first = clamp(columns.before, 0, columns.result);
-        const int64_t last = clamp(columns.before + columns.image - span, first, columns.result);
+        int64_t first = clamp(columns.before, 0, columns.result);
+        int64_t last = clamp(columns.before + columns.image - span, first, columns.result);
         const bool rimless = first == 0 && last == columns.result;
+        // A rim of at least one vector goes straight into the result, as the middle does.
+        if (first > 0) first = most(first, L);
+        if (last < columns.result) last = most(0, least(last, columns.result - L));
         if (direct_image && last - first >= L && (rimless || columns.result > kGatheredColumns)) {
             const int64_t sweep_rows = job_.channels * (kRows<T> + rows.taps - 1) * int64_t(sizeof(T));
             const int64_t unit = kVectors * L;
@@ -189,7 +194,7 @@ private:
         pointers_bytes = round_up((pointers + kRows<T>) * int64_t(sizeof(T*)), 64);
         offsets_bytes = round_up(offsets * int64_t(sizeof(int64_t)), 64);
         fill_bytes = round_up(job_.image_parts * fill_width * int64_t(sizeof(T)), 64);
-        sums_bytes = round_up(channel_block() * band_rows * sums_width * int64_t(sizeof(T)), 64);
+        sums_bytes = round_up((one_piece ? kRows<T> : channel_block() * band_rows) * sums_width * int64_t(sizeof(T)), 64);
         gathered_bytes = round_up(gathered, 64);
     }
 };
