@@ -1,26 +1,17 @@
 """The benchmark of learning: whoever finds another kernel is not timed, and a page comes out."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-BENCH = Path(__file__).parents[1] / "bench"
-
 
 @pytest.fixture
-def bench(monkeypatch):
-    """Scripts of the bench folder import each other by bare names, as scripts do."""
-    monkeypatch.syspath_prepend(BENCH)
-    before = set(sys.modules)
+def bench(scripts):
     import learn.command as command
 
-    yield command
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(BENCH)):
-            del sys.modules[name]
+    return command
 
 
 @pytest.fixture
@@ -34,7 +25,7 @@ def tiny(bench):
 
 
 def test_everybody_finds_the_kernel(bench, pace, tiny):
-    row = bench.speed.measure(tiny, pace, 60.0)
+    row = bench.speed.measure(tiny, pace, bench.speed.Budget(60.0, 60.0))
     names = {rival.name for rival in bench.speed.RIVALS}
     assert set(row.times) == set(row.differences) == names
     assert row.disagreements == row.not_run == {}
@@ -52,7 +43,7 @@ def test_who_finds_another_kernel_is_not_timed(bench, pace, tiny):
 
     mine = next(rival for rival in rivals.RIVALS if rival.name == rivals.OURS)
     wrong = [rivals.Rival("shifted", shifted, True, False), rivals.Rival("lazy", lazy, False, False)]
-    row = bench.speed.measure(tiny, pace, 60.0, [mine, *wrong])
+    row = bench.speed.measure(tiny, pace, bench.speed.Budget(60.0, 60.0), [mine, *wrong])
     assert set(row.times) == {rivals.OURS}
     assert row.disagreements["shifted"].startswith("shifted: differs from corr2d by")
     assert row.disagreements["lazy"].startswith("lazy: leaves")
@@ -67,7 +58,7 @@ def test_who_cannot_is_told_not_timed(bench, pace, tiny, monkeypatch):
     import learn.rivals as rivals
 
     monkeypatch.setattr(bench.speed, "LARGEST_MATRIX", 0)
-    row = bench.speed.measure(tiny, pace, 0.0)
+    row = bench.speed.measure(tiny, pace, bench.speed.Budget(60.0, 0.0))
     assert row.not_run == {
         rivals.NUMPY: "0.0 GiB of windows",
         rivals.TORCH: "0.0 GiB of windows",
@@ -75,6 +66,26 @@ def test_who_cannot_is_told_not_timed(bench, pace, tiny, monkeypatch):
         rivals.SPARSE: "> 0 s",
     }
     assert set(row.times) == {rivals.OURS}
+
+
+def test_a_solver_that_would_take_too_long_is_not_begun(bench, pace, tiny):
+    """Told by a part of its windows, from as many on as determine the kernel."""
+    import learn.rivals as rivals
+
+    sizes = []
+
+    def slow(pair, enough, seconds):
+        sizes.append(len(pair.target))
+        return rivals.numpy_lstsq(pair, enough, seconds)
+
+    mine = next(rival for rival in rivals.RIVALS if rival.name == rivals.OURS)
+    rival = rivals.Rival("slow", slow, True, True)
+    row = bench.speed.measure(tiny, pace, bench.speed.Budget(0.0, 0.0), [mine, rival])
+    assert row.not_run == {"slow": "about 0 s"}
+    assert set(sizes) == {1}
+    row = bench.speed.measure(tiny, pace, bench.speed.Budget(60.0, 0.0), [mine, rival])
+    assert set(row.times) == {rivals.OURS, "slow"}
+    assert sizes[-1] == 38
 
 
 def test_a_page_is_written(bench, pace, tiny, monkeypatch, tmp_path, capsys):
@@ -85,7 +96,7 @@ def test_a_page_is_written(bench, pace, tiny, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(bench.machine, "cpus_given", float)
     monkeypatch.setattr(bench.accuracy, "coverages", lambda fits: [made(bench, fits)])
     monkeypatch.setattr(
-        bench.memory, "measure", lambda chosen: {cell: {"corr2d": cell.image_bytes} for cell in chosen}
+        bench.memory, "measure", lambda rows: {row.cell: {"corr2d": row.cell.image_bytes} for row in rows}
     )
     assert bench.main(["quick", "--write"]) == 0
     told = capsys.readouterr().out
@@ -167,6 +178,6 @@ def test_goals(bench):
 def test_memory_of_a_fit(bench):
     """Unfolding holds at least its matrix; ours does not come near."""
     cell = bench.cells.Cell(256, 7)
-    [used] = bench.memory.measure([cell]).values()
+    [used] = bench.memory.measure([bench.speed.Row(cell)]).values()
     assert used["NumPy, windows and lstsq"] >= 0.9 * cell.matrix_bytes
     assert used["corr2d"] < 0.5 * cell.matrix_bytes

@@ -211,6 +211,43 @@ def test_transparent_pixels_do_not_count(run: Any, here: Path) -> None:
     assert f"learnt from {3 * (38 * 48 - 10 * 20):,} windows" in ran.out
 
 
+def test_transparent_pixels_do_not_count_for_any_size(run: Any, here: Path) -> None:
+    """Chosen, or of pictures of which only windows inside were kept."""
+    before = images.read("before.png").pixels
+    alpha = np.full(before.shape[:2], 255, np.uint8)
+    alpha[10:20, 10:30] = 0
+    spoilt = before.copy()
+    spoilt[10:20, 10:30] = 7
+    images.write("holes.png", spoilt, alpha=alpha)
+    words = ("-o", "kernel.npy", "--identify")
+    ran = run("learn", "holes.png", "after.png", "--size", "auto", "--max-size", "5", *words)
+    assert ran.code == 0
+    assert np.abs(kernels.load("kernel.npy") - BLUR).max() < 3e-3
+    assert "border='reflect' made the rim" in ran.out
+    assert f"reproduces every pixel, {6000 - 3 * 12 * 22:,}/" in ran.out
+    images.write("valid.png", corr2d(before, BLUR, channel_axis=-1, dtype="uint8"))
+    assert run("learn", "holes.png", "valid.png", "--size", "3", *words).code == 0
+    assert np.abs(kernels.load("kernel.npy") - BLUR).max() < 3e-3
+    for folder, name in (("in", "0.png"), ("out", "0.tif")):
+        picture = images.read(f"{folder}/{name}").pixels
+        images.write(f"{folder}/{name}", picture, alpha=np.zeros(picture.shape, np.uint8))
+    ran = run("learn", "in", "out", "--size", "3")
+    assert f"learnt from {2 * 38 * 48:,} windows" in ran.out
+
+
+def test_page_and_pixels_are_as_for_the_other_commands(run: Any, here: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    after = images.read("after.png").pixels[..., 0]
+    before = images.read("before.png").pixels[..., 0]
+    for name, picture in (("one.tif", before), ("two.tif", after)):
+        tifffile.imwrite(name, np.stack([np.zeros_like(picture), picture]), photometric="minisblack")
+    words = ("learn", "one.tif", "two.tif", "--size", "3")
+    run(*words).refused("one picture", "page=0 (--page 0)")
+    assert run(*words, "--page", "1", "-o", "kernel.npy").code == 0
+    assert np.abs(kernels.load("kernel.npy") - BLUR).max() < 3e-3
+    run(*words, "--page", "1", "--max-pixels", "1999").refused("at most 1999 pixels", "--max-pixels")
+
+
 def test_grey_and_colour_are_both_taken_as_grey(run: Any, here: Path) -> None:
     before = images.read("before.png").pixels
     grey = (before @ [0.299, 0.587, 0.114]).astype(np.float32)
@@ -239,7 +276,7 @@ def test_what_pictures_cannot_tell_is_said_and_null_in_json(run: Any, here: Path
         (("before.png", "after.png", "--size", "x"), ("--size must be a whole number or two", "'x'")),
         (
             ("before.png", "after.png", "--size", "90"),
-            ("--size must be such that some window lies within both pictures", "90 x 90 on 40 x 50 pixels"),
+            ("--size must be such that some window lies inside", "90 x 90 on 40 x 50 pixels"),
         ),
         (("before.png", "after.png", "--size", "3", "--max-size", "5"), ("--max-size must be left out",)),
         (
@@ -282,10 +319,10 @@ def test_an_interruption_leaves_nothing(run: Any, here: Path, monkeypatch: pytes
 
 
 def test_options_are_read(here: Path) -> None:
-    learner = read_learner("3x5", None, True, "reflect,wrap", "rank=2")
+    learner = read_learner("3x5", None, True, "reflect,wrap", "rank=2", {})
     assert (learner.size, learner.bias, learner.border) == ((3, 5), True, ("reflect", "wrap"))
     assert learner.constraint == [Rank(2)]
-    assert read_learner("auto", "9", False, None, None).max_size == (9, 9)
+    assert read_learner("auto", "9", False, None, None, {}).max_size == (9, 9)
     assert partners("in", "out")[0] == (Path("in/0.png"), Path("out/0.tif"))
     check_outputs(["new.json", "new.PNG"], [Path("before.png")])
 
@@ -300,6 +337,8 @@ def test_help_names_everything(run: Any) -> None:
         "--identify",
         "--border",
         "--bias",
+        "--page",
+        "--max-pixels",
         "auto",
         "rank=N",
     ):

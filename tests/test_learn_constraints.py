@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from corr2d import corr2d
 from corr2d.errors import Refused
+from corr2d.learn import learn_kernel
 from corr2d.learn.constraints import NAMES, Basis, Known, Rank, prepare
 from corr2d.learn.constraints.bounds import Sum, nonnegative
 from corr2d.learn.quadratic import Quadratic
@@ -537,3 +539,22 @@ def test_directions():
     assert null_space(np.zeros((0, 3))).shape == (3, 3)
     assert span(np.ones((4, 2))).shape == (4, 1)
     assert span(np.ones((4, 0))).shape == (4, 0)
+
+
+def test_what_is_determined_is_told_of_every_output():
+    """Stripes leave column sums alone; an output all of whose taps are held at 0 has nothing open."""
+    stripes = np.broadcast_to(np.random.default_rng(0).random(30), (1, 8, 30))
+    kernel = np.zeros((2, 1, 2, 2))
+    kernel[1] = [[1, 2], [3, 4]]
+    for order in ([0, 1], [1, 0]):
+        fit = learn_kernel(stripes, corr2d(stripes, kernel[order]), 2, constraint="nonnegative")
+        held, free = order
+        assert not fit.undetermined[held].any()
+        assert (fit.standard_errors[held] == 0).all()
+        assert fit.undetermined[free].all()
+        assert np.isinf(fit.standard_errors[free]).all()
+        assert fit.combination([1, 0, 0, 0], output=free)[1] == np.inf
+        assert fit.combination([1, 0, 1, 0], output=free)[1] < 1e-9
+        assert fit.combination([1, 0, 0, 0], output=held)[1] == 0
+        assert fit.rank == 2
+        assert "only column sums are determined: rank 2 of 4" in str(fit)

@@ -213,14 +213,9 @@ def test_nothing_to_learn(method):
 
 
 def test_steps_are_as_many_as_asked_for(noisy):
-    seen = []
-    run = descend(noisy[2], steps=7, progress=lambda step, loss: seen.append((step, loss)))
+    run = descend(noisy[2], steps=7)
     assert [entry.step for entry in run.history] == list(range(1, 9))
-    assert seen == [(entry.step, entry.loss) for entry in run.history[:-1]]
     assert not run.converged
-    early = descend(noisy[2], steps=10**6, tolerance=1e-3)
-    assert early.converged
-    assert len(early.history) < 10**4
 
 
 def test_a_wide_spectrum_is_descended_from_its_steep_end():
@@ -255,25 +250,3 @@ def test_the_start_is_not_written_on(noisy):
     start = np.ones((6, 2))
     descend(noisy[2], init=start, steps=3)
     assert (start == 1).all()
-
-
-@pytest.mark.parametrize(
-    ("options", "kind", "message"),
-    [
-        ({"method": "momentun"}, ValueError, r"method must be one of 'sgd', .* got 'momentun'.*'momentum'"),
-        ({"lr": "fast"}, TypeError, "lr must be a number, got 'fast'"),
-        ({"lr": True}, TypeError, "lr must be a number"),
-        ({"lr": 0}, ValueError, r"lr must be above 0 and finite, got 0\. Leave it out"),
-        ({"lr": -0.1}, ValueError, "lr must be above 0"),
-        ({"lr": float("nan")}, ValueError, "lr must be above 0"),
-        ({"tolerance": -1.0}, ValueError, "tolerance must be above 0"),
-        ({"steps": 2.5}, TypeError, "steps must be a whole number"),
-        ({"steps": -1}, ValueError, "steps must be at least 0"),
-        ({"init": np.zeros(3)}, ValueError, r"init must be finite, of shape \(6, 2\), got .*\(3,\)"),
-        ({"init": np.full((6, 2), np.nan)}, ValueError, "init must be finite"),
-    ],
-)
-def test_refusals(noisy, options, kind, message):
-    with pytest.raises(Refused, match=message) as refusal:
-        descend(noisy[2], **options)
-    assert refusal.value.kind is kind

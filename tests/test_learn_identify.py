@@ -12,7 +12,8 @@ from corr2d.learn import learn_kernel
 from corr2d.learn.identifiability import examine, null_directions
 from corr2d.learn.identify.catalogue import FAMILIES, TURNS, match
 from corr2d.learn.identify.rationals import Rational, fraction_text, snap
-from corr2d.learn.identify.rounding import ROUNDINGS, Sample, prove
+from corr2d.learn.identify.rounding import ROUNDINGS, prove
+from corr2d.learn.identify.samples import Sample
 from corr2d.learn.identify.shape import factors, symmetries
 
 
@@ -111,7 +112,7 @@ def test_families_survive_every_small_support():
     random = np.random.default_rng(1)
     for shape in ((1, 1), (1, 4), (2, 2), (3, 1), (4, 5)):
         kernel = random.normal(size=shape)
-        for family in FAMILIES:
+        for family in FAMILIES.values():
             found = family(kernel, exact(kernel))
             assert found is None or found.taps.shape == shape
 
@@ -268,13 +269,11 @@ def test_colours_one_by_one(picture):
     colours = np.stack([picture, picture[::-1], picture[:, ::-1]], axis=-1)
     target = corr2d(colours, kernels.sobel("y"), channel_axis=-1)
     fit = learn_kernel(colours, target, 3, channel_axis=-1, groups=3)
-    from corr2d.learn.identify import identify
-
     for output in range(3):
-        identity = identify(fit, output=output)
+        identity = fit.identify(output=output)
         assert (identity.name, identity.proof.is_whole) == ("sobel-y", True)
     with pytest.raises(ValueError, match=r"output and channel must be within \(3, 1\)"):
-        identify(fit, output=3)
+        fit.identify(output=3)
 
 
 def test_symmetries():
@@ -403,7 +402,14 @@ def test_what_is_rounding_is_not_told_of_the_centroid(picture):
 
 def test_only_the_rounding_that_is_told_counts_as_cut_off():
     image = np.full((4, 4), 255, np.uint8)
-    sample = Sample(image[np.newaxis, np.newaxis], np.full((1, 4, 4), 255, np.uint8), {})
+    every = np.ones((1, 4, 4), bool)
+    sample = Sample(
+        image[np.newaxis, np.newaxis],
+        np.full((1, 4, 4), 255, np.uint8),
+        every,
+        every[0],
+        {"padding": "valid"},
+    )
     # 255.2: rounded up it would not fit the dtype, to the nearest it does.
     proof = prove([sample], [np.full((1, 1, 1), 255.2 / 255)], [0.0])
     assert proof.rounding == "to the nearest"
@@ -414,3 +420,116 @@ def test_an_identity_shows_itself_in_words(picture):
     identity = learn_kernel(picture, corr2d(picture, kernels.laplacian(4)), 3).identify()
     assert repr(identity) == str(identity)
     assert identity._repr_html_().startswith("<pre>  name")
+
+
+def test_what_was_masked_is_not_looked_at(picture):
+    """Dead pixels of target and image, left out by a mask: neither taps, gain, border nor proof feel them."""
+    target = corr2d(picture, kernels.sobel("x"), padding="same", border="reflect")
+    random = np.random.default_rng(0)
+    dead = random.random(target.shape) < 0.1
+    target[dead] = random.integers(-900, 900, int(dead.sum()))
+    fit = learn_kernel(picture, target, 3, padding="same", mask=~dead)
+    identity = fit.identify()
+    assert identity.border.name == "reflect"
+    assert identity.proof.is_whole
+    assert identity.proof.total == int((~dead).sum())
+    assert identity.gain == pytest.approx(0, abs=1e-9)
+    assert identity.border.pixels == int((~dead)[:, [0, -1]].sum() + (~dead)[[0, -1], 1:-1].sum())
+
+
+def test_a_pair_with_a_single_nan_is_not_dropped(picture):
+    image = picture.astype(float)
+    target = corr2d(image, kernels.sobel("x"), padding="same", border="wrap")
+    image[30, 40] = target[70, 5] = np.nan
+    identity = learn_kernel(image, target, 3, padding="same", mask="finite").identify()
+    assert identity.border.name == "wrap"
+    assert identity.proof.is_whole
+    assert identity.proof.total == target.size - 10
+    shown = learn_kernel(picture, corr2d(picture, kernels.sobel("x"), padding="same"), 3, padding="same")
+    assert shown.identify(image, target).proof.total == target.size - 10
+
+
+def test_outliers_do_not_rule_what_a_robust_fit_is_called(picture):
+    target = corr2d(picture, kernels.sobel("y"))
+    random = np.random.default_rng(1)
+    wrong = random.random(target.shape) < 0.05
+    target[wrong] += random.integers(2000, 9000, int(wrong.sum()))
+    proof = learn_kernel(picture, target, 3, loss="huber").identify().proof
+    assert proof.matched == int((~wrong).sum())
+    np.testing.assert_array_equal(proof.taps.numerators[0], kernels.sobel("y"))
+
+
+def test_weights_say_which_half_to_believe(picture):
+    target = corr2d(picture, kernels.laplacian(4))
+    target[:30] = corr2d(picture, kernels.box(3), dtype="int32")[:30]
+    weights = np.ones(target.shape)
+    weights[:30] = 0
+    identity = learn_kernel(picture, target, 3, weights=weights).identify()
+    assert identity.name.startswith("laplacian")
+    assert identity.proof.is_whole
+    assert identity.proof.total == int(weights.sum())
+
+
+def test_a_constraint_holds_for_what_is_learnt_again(picture):
+    target = corr2d(picture, kernels.box(3), padding="same", border="reflect", dtype="uint8")
+    fit = learn_kernel(picture, target, 3, padding="same", constraint="sum-to-one")
+    assert fit.identify().gain == pytest.approx(1, abs=1e-12)
+    free = learn_kernel(picture, target, 3, padding="same").identify().gain
+    assert abs(free - 1) > 1e-9
+    strong = learn_kernel(picture, target, 3, padding="same", ridge=1e9)
+    assert strong.identify().gain < 0.9
+
+
+def test_what_was_learnt_inside_is_not_learnt_again(picture, monkeypatch):
+    target = corr2d(picture, kernels.gaussian(0.7, size=3), padding="same", border="reflect")
+    chosen = learn_kernel(picture, target, "auto", max_size=5)
+    rim = learn_kernel(picture, target, 3, padding="same")
+    monkeypatch.setattr("corr2d.learn.identify.call.learn", None)
+    assert chosen.identify().border.name == "reflect"
+    with pytest.raises(TypeError):
+        rim.identify()
+
+
+def test_a_kernel_of_many_channels_is_named_by_its_place(picture):
+    images = np.stack([picture, picture[::-1]])
+    kernel = np.zeros((2, 2, 3, 3))
+    kernel[0, 1], kernel[1, 0] = kernels.sobel("x"), kernels.laplacian(4)
+    fit = learn_kernel(images, corr2d(images, kernel), 3)
+    assert fit.identify(output=0, channel=1).name == "sobel-x"
+    assert fit.identify(output=1, channel=0).name.startswith("laplacian")
+    with pytest.raises(ValueError, match="images and targets must be of the channels that the kernel goes"):
+        fit.identify(picture, corr2d(picture, kernel[0, 1]))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"clip": (0, 255)},
+        {"errors": "hac"},
+        {"errors": "tiles", "bias": True},
+        {"loss": "tukey"},
+        {"method": "lbfgs"},
+        {"weights": np.random.default_rng(3).random((90, 110))},
+        {"ridge": "gcv"},
+        {"constraint": ["sum-to-one", "symmetric"]},
+    ],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_whatever_the_fit_was_asked_for(picture, asked):
+    """Saturated targets with a rim: learnt again as it was learnt, and proved."""
+    if "clip" in asked:
+        pytest.importorskip("scipy")
+    target = corr2d(picture, kernels.sharpen(2), padding="same", border="edge", dtype="uint8")
+    identity = learn_kernel(picture, target, 3, padding="same", **asked).identify()
+    assert identity.name == "sharpen:amount=2"
+    assert identity.proof.is_whole
+    assert identity.border.name == "edge"
+
+
+def test_under_a_shift_windows_inside_are_proved(picture):
+    target = np.roll(corr2d(picture, kernels.sobel("x"), padding="same"), (3, -4), (0, 1))
+    identity = learn_kernel(picture, target, "auto", max_size=5).identify()
+    assert identity.name == "sobel-x"
+    assert identity.proof.is_whole
+    assert identity.proof.total == (90 - 3 - 1) * (110 - 4 - 1)
+    assert identity.border is None

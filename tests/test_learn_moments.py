@@ -9,15 +9,16 @@ import pytest
 from corr2d.errors import Refused
 from corr2d.learn import gram, lags, learn_kernel
 from corr2d.learn.gram import moments_of, shifts_of
-from corr2d.learn.pairs import read_problem, resolve
-from corr2d.learn.views import Geometry, Views
+from corr2d.learn.options import resolve
+from corr2d.learn.pairs import lay_windows, read_pairs
+from corr2d.learn.views import Options, Views
 from learn_oracle import windows
 
 NAMES = ("gram", "right", "tap_sums", "target_sums", "squares")
 
 
 def views_of(image, target, size, mask=None, weights=None, **window):
-    problem = read_problem(image, target, size, Geometry(**window), mask, weights)
+    problem = lay_windows(read_pairs(image, target, Options(**window), mask, weights), size)
     return Views(problem, *shifts_of(problem, True))
 
 
@@ -38,7 +39,7 @@ def test_lags_give_the_sums_of_all_windows(stride, dilation, whole):
             if whole
             else noise.normal(size=(channels, 40, 47))
         )
-        rows, columns = resolve((40, 47), (height, width), Geometry(stride=stride, dilation=dilation))
+        rows, columns = resolve((40, 47), (height, width), Options(stride=stride, dilation=dilation))
         target = noise.integers(0, 256, (2, rows.result, columns.result)).astype(np.uint8)
         target = target if whole else target / 100
         plain, fast = both_ways(image, target, (height, width), stride=stride, dilation=dilation)
@@ -104,6 +105,18 @@ def test_many_windows_are_cut_into_exact_strips(monkeypatch):
     found = both_ways(image, target, (4, 4), stride=2)[1]
     for name in NAMES:
         assert np.array_equal(getattr(found, name), getattr(wanted, name))
+
+
+def test_sums_of_signed_beside_unsigned_images_are_exact():
+    """One level is taken off both: products reach 2^32, and the odd sum of all is none of float64's."""
+    image = np.full((1100, 2100), -32767, np.int16)
+    image[5, 5] = -32768
+    pairs = [image, np.zeros((4, 4), np.uint16)], [image, np.zeros((4, 4), np.uint16)]
+    problem = lay_windows(read_pairs(*pairs, Options(padding="same", border="edge")), (1, 2))
+    views = Views(problem, *shifts_of(problem, True))
+    for way in ("windows", "lags"):
+        plain = moments_of(views, next(iter(views)), way).about(0, 0)
+        assert np.diag(plain.gram[0]).tolist() == [32767**2 * (image.size - 1) + 32768**2] * 2
 
 
 def test_masked_windows_are_taken_out_exactly():

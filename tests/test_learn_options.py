@@ -1,5 +1,6 @@
 """What learn_kernel is asked for: methods, constraints, ridges and errors together, and what it refuses."""
 
+import pickle
 import re
 
 import numpy as np
@@ -128,6 +129,13 @@ def test_progress_and_the_given_arrays():
     assert learn_kernel(IMAGE, TARGET, 3).pairs[0][0] is IMAGE
 
 
+def test_a_fit_can_be_sent_elsewhere():
+    fit = learn_kernel(IMAGE, TARGET, 3, bias=True, constraint="symmetric", progress=lambda done, total: None)
+    there = pickle.loads(pickle.dumps(fit))
+    assert str(there) == str(fit)
+    assert str(there.identify()) == str(fit.identify())
+
+
 def test_nested_lists_are_one_image_to_all():
     fit = learn_kernel(list(IMAGE), list(TARGET), 3)
     assert len(fit.pairs) == 1
@@ -181,6 +189,12 @@ REFUSALS = [
     ({"method": "adam", "ridge": "gcv"}, ValueError, "ridge must be a number with method='adam'"),
     ({"loss": "huber", "errors": "hac"}, ValueError, "errors must be 'iid' with loss='huber'"),
     ({"ridge": -1}, ValueError, "ridge must be at least 0"),
+    ({"method": "sgd", "lr": "fast"}, TypeError, "lr must be a number above 0, got 'fast'"),
+    ({"method": "sgd", "lr": 0}, ValueError, "lr must be a number above 0, got 0"),
+    ({"method": "sgd", "lr": np.nan}, ValueError, "lr must be a number above 0"),
+    ({"method": "sgd", "steps": 2.5}, TypeError, "steps must be an int of at least 0, got 2.5"),
+    ({"method": "sgd", "steps": -1}, ValueError, "steps must be an int of at least 0, got -1"),
+    ({"method": "sgd", "init": "ones"}, TypeError, "init must be an array of numbers"),
     ({"constraint": "positive"}, ValueError, "constraint must be"),
     ({"groups": 2}, ValueError, "groups must be a divisor of the channels of images and targets"),
     ({"max_size": 5}, ValueError, "max_size must be None unless size='auto'"),
@@ -189,6 +203,11 @@ REFUSALS = [
     ({"size": "auto", "padding": 1}, ValueError, "padding must be 'same' or 'valid', without an anchor"),
     ({"size": "auto"}, ValueError, "targets must be of 40 x 41 pixels"),
     ({"size": "auto", "targets": IMAGE, "max_size": 99}, ValueError, "max_size must be no larger than"),
+    (
+        {"size": "auto", "targets": IMAGE, "mask": np.zeros(IMAGE.shape, bool)},
+        ValueError,
+        "mask and weights must be such that some window counts",
+    ),
 ]
 
 
@@ -198,6 +217,25 @@ def test_refusals(wrong, kind, words):
     with pytest.raises(kind, match=re.escape(words)) as told:
         learn_kernel(options.pop("images"), options.pop("targets"), options.pop("size"), **options)
     assert str(told.value).startswith("learn.learn_kernel: ")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"method": "sgd", "lr": -1.0},
+        {"size": "auto", "constraint": "positive"},
+        {"method": "sgd", "steps": 0.5},
+        {"method": "sgd", "init": np.zeros(4)},
+        {"errors": "hac", "weights": np.full((38, 39), 2.0)},
+        {"constraint": Known(np.zeros((2, 2), bool))},
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_pixels(wrong, monkeypatch):
+    for room in ("learning", "tiles"):
+        monkeypatch.setattr(f"corr2d.learn.{room}.moments_of", None)
+    targets = IMAGE if "size" in wrong else TARGET
+    with pytest.raises((TypeError, ValueError), match=r"^learn\.learn_kernel: "):
+        learn_kernel(IMAGE, targets, **{"size": 3} | wrong)
 
 
 def test_lists_that_do_not_go_together():
@@ -219,18 +257,6 @@ def test_options_are_told_whatever_they_came_as():
     usual = learn_kernel(IMAGE, TARGET[:, :37], 3, stride=(1, 1), dilation=range(1, 3))
     assert usual.geometry["stride"] == 1
     assert usual.geometry["dilation"] == (1, 2)
-
-
-def test_size_auto_says_what_it_learnt_from():
-    target = corr2d(IMAGE, SMOOTH, padding="same")
-    said = "  with padding='same', from windows inside the images alone\n"
-    inside = learn_kernel(IMAGE, target, "auto", max_size=4)
-    assert inside.inside
-    assert said in str(inside)
-    rim = learn_kernel(IMAGE, target, "auto", max_size=4, padding="same")
-    assert not rim.inside
-    assert said not in str(rim)
-    assert not learn_kernel(IMAGE, TARGET, 3).inside
 
 
 def test_size_auto_refuses_in_the_caller_s_words():

@@ -6,7 +6,7 @@ import scipy.optimize
 
 from corr2d.errors import Refused
 from corr2d.learn.quadratic import Quadratic
-from corr2d.learn.ridge import penalised, penalty_matrix, solve_ridge
+from corr2d.learn.ridge import Penalty, penalised, penalty_matrix, read_ridge, solve_ridge
 
 SHAPE = (2, 3, 4)
 
@@ -49,7 +49,7 @@ def augmented(design, targets, strength, rows):
     return np.linalg.lstsq(tall, padded, rcond=None)[0]
 
 
-PENALTIES = {"taps": lambda strength: strength, "differences": lambda strength: ("smooth", strength)}
+PENALTIES = ("taps", "differences")
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -57,12 +57,12 @@ PENALTIES = {"taps": lambda strength: strength, "differences": lambda strength: 
 @pytest.mark.parametrize("shape", [SHAPE, (1, 1, 5), (1, 1, 1)])
 def test_a_given_strength_is_augmented_least_squares(penalty, strength, shape):
     design, targets, _ = made(shape, outputs=2)
-    found = solve_ridge(squared(design, targets), PENALTIES[penalty](strength), shape)
+    found = solve_ridge(squared(design, targets), Penalty(penalty, strength), shape)
     rows = roots(penalty, shape)
     np.testing.assert_allclose(
         found.kernel, augmented(design, targets, strength, rows), rtol=1e-8, atol=1e-12
     )
-    assert (found.strength, found.path, found.penalty) == (strength, (), penalty)
+    assert (found.strength, found.path) == (strength, ())
     hat = design @ np.linalg.solve(design.T @ design + strength * rows.T @ rows, design.T)
     assert found.degrees_of_freedom == pytest.approx(np.trace(hat), rel=1e-8)
 
@@ -90,7 +90,7 @@ def gcv(design, targets, strength, rows):
 def test_the_chosen_strength_minimises_the_explicit_gcv(ridge, penalty, seed):
     design, targets, _ = made(outputs=2, seed=seed)
     rows = roots(penalty, SHAPE)
-    found = solve_ridge(squared(design, targets), ridge, SHAPE)
+    found = solve_ridge(squared(design, targets), read_ridge(ridge), SHAPE)
     least = scipy.optimize.minimize_scalar(
         lambda power: gcv(design, targets, 10**power, rows)[0],
         bounds=(np.log10(found.strength) - 1, np.log10(found.strength) + 1),
@@ -111,19 +111,24 @@ def test_the_chosen_strength_minimises_the_explicit_gcv(ridge, penalty, seed):
 
 
 def test_smoothness_helps_smooth_kernels():
-    errors = {0.0: 0.0, "smooth": 0.0}
+    free, smooth = Penalty("taps", 0.0), Penalty("differences", None)
+    errors = {free: 0.0, smooth: 0.0}
     for seed in range(8):
         design, targets, truth = made(seed=seed, samples=60)
-        for ridge in errors:
-            errors[ridge] += ((solve_ridge(squared(design, targets), ridge, SHAPE).kernel - truth) ** 2).sum()
-    assert errors["smooth"] < errors[0.0] / 2
+        for penalty in errors:
+            found = solve_ridge(squared(design, targets), penalty, SHAPE).kernel
+            errors[penalty] += ((found - truth) ** 2).sum()
+    assert errors[smooth] < errors[free] / 2
+    assert read_ridge("smooth") == smooth
+    assert read_ridge(0) is None
+    assert read_ridge(("smooth", 0.0)) is None
 
 
 def test_no_penalty_is_chosen_where_there_is_no_noise():
     design, _, _ = made()
     truth = np.random.default_rng(5).normal(size=(24, 1))
     for ridge in ("gcv", "smooth"):
-        found = solve_ridge(squared(design, design @ truth), ridge, SHAPE)
+        found = solve_ridge(squared(design, design @ truth), read_ridge(ridge), SHAPE)
         np.testing.assert_allclose(found.kernel, truth, rtol=1e-9)
         assert (found.strength, len(found.path)) == (0, 1)
         assert found.degrees_of_freedom == pytest.approx(24)
@@ -137,14 +142,14 @@ def test_the_penalty_decides_what_the_images_leave_open():
     targets = design @ rng.normal(size=(9, 1)) + 0.1 * rng.normal(size=(50, 1))
     quadratic = squared(design, targets)
     for ridge in (1e-3, "gcv", ("smooth", 1e-3), "smooth"):
-        found = solve_ridge(quadratic, ridge, (1, 3, 3))
+        found = solve_ridge(quadratic, read_ridge(ridge), (1, 3, 3))
         kernel = found.kernel.reshape(3, 3)
         np.testing.assert_allclose(kernel, np.broadcast_to(kernel[0], (3, 3)), atol=1e-6)
         sums = np.linalg.lstsq(single, targets, rcond=None)[0][:, 0]
         np.testing.assert_allclose(kernel.sum(axis=0), sums, atol=0.05)
         assert found.degrees_of_freedom <= 3 + 1e-6
-    assert solve_ridge(quadratic, 1e-3, (1, 3, 3)).notes == ()
-    bare = solve_ridge(quadratic, 0.0, (1, 3, 3))
+    assert solve_ridge(quadratic, Penalty("taps", 1e-3), (1, 3, 3)).notes == ()
+    bare = solve_ridge(quadratic, Penalty("taps", 0.0), (1, 3, 3))
     assert "6 of 9 directions" in bare.notes[0]
 
 
@@ -152,17 +157,19 @@ def test_what_neither_determines_is_told():
     """A black channel: its constant kernels cost a penalty on differences nothing."""
     rng = np.random.default_rng(1)
     design = np.hstack([rng.normal(size=(50, 4)), np.zeros((50, 4))])
-    found = solve_ridge(squared(design, design[:, :1]), ("smooth", 1.0), (2, 2, 2))
+    found = solve_ridge(squared(design, design[:, :1]), Penalty("differences", 1.0), (2, 2, 2))
     assert "1 of 8 directions of the kernel are determined by neither" in found.notes[0]
     assert not found.kernel[4:].any()
-    chosen = solve_ridge(squared(design, design[:, :1] + rng.normal(size=(50, 1))), "smooth", (2, 2, 2))
+    chosen = solve_ridge(
+        squared(design, design[:, :1] + rng.normal(size=(50, 1))), Penalty("differences", None), (2, 2, 2)
+    )
     np.testing.assert_allclose(chosen.kernel[4:], 0, atol=1e-12)
 
 
 def test_black_images():
     quadratic = Quadratic(np.zeros((4, 4)), np.zeros((4, 1)), np.ones(1), 30)
     for ridge in (1.0, "gcv", "smooth"):
-        found = solve_ridge(quadratic, ridge, (1, 2, 2))
+        found = solve_ridge(quadratic, read_ridge(ridge), (1, 2, 2))
         assert not found.kernel.any()
         assert found.degrees_of_freedom == 0
 
@@ -170,7 +177,7 @@ def test_black_images():
 def test_fewer_samples_than_taps():
     """No penalty would leave no freedom to tell the error by."""
     design, targets, _ = made(samples=20)
-    found = solve_ridge(squared(design, targets), "gcv", SHAPE)
+    found = solve_ridge(squared(design, targets), Penalty("taps", None), SHAPE)
     assert 0 < found.degrees_of_freedom < 20
     assert found.path[0].gcv == np.inf
     assert found.strength > 0
@@ -193,5 +200,5 @@ def test_fewer_samples_than_taps():
 )
 def test_refusals(ridge, kind, message):
     with pytest.raises(Refused, match=message) as refusal:
-        solve_ridge(squared(*made()[:2]), ridge, SHAPE)
+        read_ridge(ridge)
     assert refusal.value.kind is kind

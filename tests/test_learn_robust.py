@@ -158,6 +158,16 @@ def test_size_and_shift_are_found(shift, side):
     assert fit.predict(image).shape == image.shape
 
 
+def test_the_shift_is_that_of_all_groups_together():
+    """A faint group that is not shifted, but asks for the larger kernel, does not outvote a strong one."""
+    random = np.random.default_rng(12)
+    image = random.normal(size=(2, 60, 60))
+    strong = np.roll(image[0], (8, 0), (0, 1)) + 0.1 * random.normal(size=(60, 60))
+    faint = 1e-3 * corr2d(image[1], random.normal(size=(3, 3)), padding="same")
+    fit = learn_kernel(image, np.stack([strong, faint]), "auto", groups=2, max_size=5)
+    assert fit.shift == (8, 0)
+
+
 def test_size_with_a_border_a_stride_and_channels():
     random = np.random.default_rng(9)
     image = random.normal(size=(2, 70, 70))

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from corr2d.errors import Refused
 from corr2d.learn.quadratic import Quadratic
 from corr2d.learn.sizes import BLOCK, _careful_triangle, choose_size, support
 
@@ -142,25 +141,6 @@ def test_too_few_tiles_leave_it_to_bic():
     assert path.why == "Chosen by BIC: 0 tiles are too few to leave out."
     assert math.isnan(path.rows[0].tile_error)
     assert min(path.rows, key=lambda row: row.bic).size == (3, 3)
-
-
-def test_given_candidates():
-    shape = (1, 5, 7)
-    design, targets = made(shape, centred(np.ones((1, 1, 5)), shape))
-    path = choose_size(
-        squared(design, targets), tiled(design, targets, 8)[0], shape, [(3, 7), (1, 5), (1, 3), (5, 7)]
-    )
-    assert [row.size for row in path.rows] == [(1, 3), (1, 5), (3, 7), (5, 7)]
-    assert path.chosen == (1, 5)
-
-
-@pytest.mark.parametrize("candidates", [[(3, 1), (1, 3)], [(3, 3), (9, 9)], [(0, 1), (1, 1)]])
-def test_sizes_that_do_not_hold_each_other_are_refused(candidates):
-    design, targets = made((1, 5, 5), np.ones((1, 5, 5)))
-    with pytest.raises(
-        Refused, match="candidates must be sizes of which each holds the one before, of at most 5x5"
-    ):
-        choose_size(squared(design, targets), [], (1, 5, 5), candidates)
 
 
 def test_taps_that_others_explain_are_passed_over():

@@ -50,6 +50,8 @@ FULL = tuple(
     )
 )
 QUICK = (Cell(128, 3), Cell(256, 7))
+# Whose memory is measured, each fit in a process of its own.
+HELD = (*QUICK, Cell(512, 15), Cell(1024, 15))
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Pair:
     image: Array
     target: Array
     taps: int
+
+    def part(self, rows: int) -> Pair:
+        """Give the pair of so many rows of windows."""
+        return Pair(self.image[: rows + self.taps - 1], self.target[:rows], self.taps)
 
     def squares(self, kernel: Array) -> float:
         """Sum what a kernel leaves over, from the pixels."""

@@ -18,24 +18,24 @@ from ladder.memory import bytes_held, peak_bytes
 from layers.memory import ALLOCATION
 from learn.cells import Cell, pair
 from learn.rivals import RIVALS, TooSlow
-from learn.speed import LARGEST_MATRIX
+from learn.speed import Row
 
 # A loop's peak is reached in its first steps.
-LOOP_SECONDS = 5.0
+LOOP_SECONDS = 2.0
 # What is loaded once may take a while.
 WARM_SECONDS = 300.0
 WARM = Cell(64, 3)
 
 
-def measure(cells: Sequence[Cell]) -> dict[Cell, dict[str, int]]:
-    """Measure everybody who can, each fit in a process of its own."""
+def measure(rows: Sequence[Row]) -> dict[Cell, dict[str, int]]:
+    """Measure everybody who could be timed, and loops that were stopped, each in a process of its own."""
     return {
-        cell: {
-            rival.name: _told(rival.name, cell)
+        row.cell: {
+            rival.name: _told(rival.name, row.cell)
             for rival in RIVALS
-            if not (rival.unfolds and cell.matrix_bytes > LARGEST_MATRIX)
+            if not (rival.unfolds and rival.name in row.not_run)
         }
-        for cell in cells
+        for row in rows
     }
 
 

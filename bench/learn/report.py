@@ -123,7 +123,8 @@ def _about_time() -> str:
         f"up to size, the kernel random, the noise Gaussian of standard deviation {NOISE:g}; all in float64. "
         f"Kernels of exact ways agree to {SAME:g} before anything is timed. Loops must leave squares within "
         f"{AS_GOOD - 1:.0%} of the least: the L-BFGS one is stopped as soon as it does, lsqr ends by itself. "
-        "corr2d's time includes the rank, the condition and the errors of the kernel."
+        "Solvers that would take longer than their time, as a part of the windows foretells, are not begun; "
+        "loops that do are stopped. corr2d's time includes rank, condition and errors of the kernel."
     )
 
 

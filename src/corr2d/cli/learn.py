@@ -6,13 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from corr2d import corr2d, images
+from corr2d import images
 from corr2d.cli.batch import progress
 from corr2d.cli.lines import DONE, FAULTS, REFUSED, complain, one_line
 from corr2d.cli.options import WHOLE, Array, read_border, read_pair
@@ -20,18 +20,18 @@ from corr2d.errors import door, refuse, suggestion
 from corr2d.images.files import replacing
 from corr2d.images.formats import ENDINGS
 from corr2d.learn import KernelAccumulator, KernelFit, Rank, learn_kernel
-from corr2d.learn.identify import identify
+from corr2d.learn.constraints import prepare
+from corr2d.window import border_pair
 
 # More names of pictures without a partner are counted, not listed.
 MOST_NAMES = 4
 
 
 class Planes(NamedTuple):
-    """The colours of one pair of pictures, each as a pair of its own; and the windows that count."""
+    """The colours of one pair of pictures, each as a pair of its own; NaN where a picture is transparent."""
 
     before: list[Array]
     after: list[Array]
-    mask: list[Array] | None
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Learner:
     bias: bool
     border: Any  # None: only windows inside the picture count
     constraint: Any
+    reading: dict[str, Any] = field(default_factory=dict)  # options of `images.read`
 
     @door
     def learn(self, pairs: Sequence[tuple[Path, Path]]) -> tuple[KernelFit, Planes, int]:
@@ -55,7 +56,8 @@ class Learner:
                 try:
                     planes = self.planes(before, after)
                     if self.size is not None and len(pairs) > 1:
-                        sums = self._accumulated(sums, planes)
+                        sums = sums or KernelAccumulator(self.size, **self._window(planes))
+                        sums.update(planes.before, planes.after, mask="finite")
                         read = [planes]
                     else:
                         read.append(planes)
@@ -65,31 +67,21 @@ class Learner:
                     failed += 1
                     complain(f"{before} and {after}: {one_line(fault)}")
                 step()
-        if not read:
+        if not read or (sums is not None and not sums.count):
             refuse("BEFORE and AFTER", "pictures of which one pair at least can be learnt from", "none")
         if sums is not None:
             return sums.solve(bias=self.bias, constraint=self.constraint), read[-1], failed
         return self._learnt(read), read[-1], failed
 
-    def _accumulated(self, sums: KernelAccumulator | None, planes: Planes) -> KernelAccumulator:
-        window = self._window(planes)
-        if sums is None:
-            sums = KernelAccumulator(self.size, **window)
-        return sums.update(planes.before, planes.after, mask=planes.mask)
-
     def _learnt(self, read: Sequence[Planes]) -> KernelFit:
-        masks: list[Array | None] = []
-        for planes in read:
-            masks += planes.mask or [None] * len(planes.before)
-        options: dict[str, Any] = {} if self.size is not None else {"max_size": self.max_size}
         fit: KernelFit = learn_kernel(
             [plane for planes in read for plane in planes.before],
             [plane for planes in read for plane in planes.after],
             self.size or "auto",
             bias=self.bias,
             constraint=self.constraint,
-            mask=None if all(mask is None for mask in masks) else _filled(masks, read),
-            **options,
+            mask="finite",
+            max_size=self.max_size,
             **self._window(read[0]),
         )
         return fit
@@ -97,58 +89,32 @@ class Learner:
     def _window(self, planes: Planes) -> dict[str, Any]:
         """The window as keywords: pictures of one size mean the same pixel by the same place."""
         alike = planes.before[0].shape == planes.after[0].shape
-        if self.border is not None:
-            return {"padding": "same", "border": self.border}
-        return {"padding": "same" if alike and self.size is not None else "valid"}
+        return {"padding": "same" if alike or self.border is not None else "valid", "border": self.border}
 
     def planes(self, before: Path, after: Path) -> Planes:
         """Read a pair of pictures; a grey one and a coloured one are both taken as grey."""
-        first, second = images.read(before), images.read(after)
-        pair = [first.pixels, second.pixels]
-        if pair[0].ndim != pair[1].ndim:
-            pair = [images.grey(pixels) for pixels in pair]
-        planes = [[pixels] if pixels.ndim == 2 else list(np.moveaxis(pixels, -1, 0)) for pixels in pair]
-        mask = self._counting(pair[0].shape[:2], pair[1].shape[:2], first.alpha, second.alpha)
-        return Planes(planes[0], planes[1], None if mask is None else [mask] * len(planes[0]))
-
-    def _counting(
-        self, shape: tuple[int, ...], after: tuple[int, ...], alpha: Array | None, after_alpha: Array | None
-    ) -> Array | None:
-        """Mark the windows that see nothing transparent and, without a border, nothing past the edge."""
-        if self.size is None:
-            return None
-        counting = np.ones(after, bool)
-        if shape == after:
-            # Past the edge everything is hidden, unless a border says how it goes on.
-            fill = int(self.border is None)
-            window: dict[str, Any] = {"padding": "same", "border": "constant", "fill": fill}
-            hidden = np.zeros(shape, np.uint8) if alpha is None else (alpha == 0).astype(np.uint8)
-            counting &= corr2d(hidden, np.ones(self.size, np.int64), **window) == 0
-        if after_alpha is not None:
-            counting &= after_alpha > 0
-        if not counting.any():
-            height, width = self.size
-            refuse(
-                "--size",
-                "such that some window lies within both pictures and sees nothing transparent",
-                f"{height} x {width} on {shape[0]} x {shape[1]} pixels",
-                "Take a smaller one, or say with --border how the picture goes on.",
-            )
-        return None if counting.all() else counting
+        pictures = [images.read(path, **self.reading) for path in (before, after)]
+        alike = pictures[0].pixels.ndim == pictures[1].pixels.ndim
+        return Planes(*(_planes(picture, alike) for picture in pictures))
 
 
-def _filled(masks: Sequence[Array | None], read: Sequence[Planes]) -> list[Array]:
-    """Give planes without a mask one that leaves nothing out."""
-    planes = [plane for part in read for plane in part.after]
-    return [
-        np.ones(plane.shape, bool) if mask is None else mask
-        for mask, plane in zip(masks, planes, strict=True)
-    ]
+def _planes(picture: images.Picture, coloured: bool) -> list[Array]:
+    """The colours, or grey; what is transparent is no number there, so that no window that sees it counts."""
+    pixels = picture.pixels if coloured else images.grey(picture.pixels)
+    planes = [pixels] if pixels.ndim == 2 else list(np.moveaxis(pixels, -1, 0))
+    if picture.alpha is None or picture.alpha.all():
+        return planes
+    return [np.where(picture.alpha > 0, plane, np.nan) for plane in planes]
 
 
 @door
 def read_learner(
-    size: str, max_size: str | None, bias: bool, border: str | None, constraint: str | None
+    size: str,
+    max_size: str | None,
+    bias: bool,
+    border: str | None,
+    constraint: str | None,
+    reading: dict[str, Any],
 ) -> Learner:
     """Understand the options, and refuse those that no kernel could be learnt with."""
     chosen = None if size.strip().lower() == "auto" else _size("--size", size)
@@ -156,15 +122,13 @@ def read_learner(
         refuse("--max-size", "left out unless --size is auto", f"it with --size {size}")
     largest = None if max_size is None else _size("--max-size", max_size)
     rules = None if border is None else read_border(border)
+    if rules is not None:
+        border_pair(rules)
     words = [] if constraint is None else constraint.split(",")
     conditions: Any = [_condition(word) for word in words] or None
-    # Learnt from noise: what the library says of the options, it says of every picture.
-    side = max(chosen or largest or (3, 3)) + 2
-    noise = np.random.default_rng(0).normal(size=(side, side))
-    if side <= 66:
-        options: dict[str, Any] = {"padding": "same", "border": rules or "constant", "constraint": conditions}
-        learn_kernel(noise, noise, chosen or largest or 3, bias=bias, **options)
-    return Learner(chosen, largest, bias, rules, conditions)
+    if conditions is not None:
+        prepare(conditions, (1, *(chosen or largest or (3, 3))))
+    return Learner(chosen, largest, bias, rules, conditions, reading)
 
 
 def _size(option: str, text: str) -> tuple[int, int]:
@@ -261,7 +225,7 @@ def run_learning(
     print(fit)
     found = None
     if name:
-        found = identify(fit, *((last.before, last.after) if not fit.pairs else ()))
+        found = fit.identify() if fit.pairs else fit.identify(last.before, last.after)
         print(f"\n{found}")
     for output in outputs:
         with replacing(output) as file:

@@ -12,7 +12,7 @@ Where what happens:
 
 - the doors: `call` (learn_kernel), `accumulator` (images one by one), `estimator` (scikit-learn's interface);
   `settings` checks what is asked for, `learning` is one fit from beginning to end
-- what was given: `pairs` (validated), `views` (as windows see it)
+- what was given: `options` and `pairs` (validated), `views` (as windows see it)
 - sums over all windows: `gram` chooses between `windows` (plain) and `lags` (from lag products) and makes
   `moments`; `tiles` are the same sums tile by tile, `residuals` passes with a kernel in hand
 - from sums to a kernel: `quadratic` (the squared error), `solving` (the ladder down to its least place) with
@@ -20,7 +20,7 @@ Where what happens:
   `robust`, `censored`, or `descent` by one of `methods`; `extras` is SciPy
 - how sure: `spread` asks `uncertainty`, `autocovariance` and `identifiability`
 - what size, what shift: `automatic`, over `sizes` and `shift`
-- what comes out: `fit`, `report` (on one screen), `identify` (its name, and the proof)
+- what comes out: `fit`, `report` (on one screen), and in `identify` its name and the proof
 """
 
 from typing import Any
@@ -32,7 +32,17 @@ from corr2d.learn.fit import KernelFit
 from corr2d.learn.identify import Identity
 from corr2d.learn.sizes import SizePath
 
-__all__ = ["Basis", "Identity", "KernelAccumulator", "KernelFit", "Known", "Rank", "SizePath", "learn_kernel"]
+__all__ = [
+    "Basis",
+    "Identity",
+    "KernelAccumulator",
+    "KernelFit",
+    "KernelRegressor",
+    "Known",
+    "Rank",
+    "SizePath",
+    "learn_kernel",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -42,3 +52,7 @@ def __getattr__(name: str) -> Any:
 
         return KernelRegressor
     raise AttributeError(f"module 'corr2d.learn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

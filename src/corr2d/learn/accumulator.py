@@ -8,9 +8,10 @@ from corr2d.errors import door, refuse
 from corr2d.learn.fit import KernelFit
 from corr2d.learn.fitting import fit
 from corr2d.learn.gram import moments_of, shifts_of
-from corr2d.learn.learning import result_of
+from corr2d.learn.learning import told
 from corr2d.learn.moments import Moments
-from corr2d.learn.pairs import read_options, read_problem, read_size, resolve, without_gradients
+from corr2d.learn.options import read_options, read_size, resolve
+from corr2d.learn.pairs import lay_windows, read_pairs
 from corr2d.learn.report import counted
 from corr2d.learn.settings import read_settings
 from corr2d.learn.tiles import total_of
@@ -98,8 +99,7 @@ class KernelAccumulator:
         TypeError, ValueError
             As for `learn_kernel`, and where channels are others than before; nothing is added then.
         """
-        images, targets = without_gradients(images), without_gradients(targets)
-        problem = read_problem(images, targets, self.size, self.options, mask, weights)
+        problem = lay_windows(read_pairs(images, targets, self.options, mask, weights), self.size)
         self._check_kind("images", problem)
         shifts = shifts_of(problem, True)
         if self._total is not None and not self._total.exact:
@@ -145,7 +145,8 @@ class KernelAccumulator:
     def _window(self) -> tuple[Any, ...]:
         """The options by what they mean: a stride of 1 and one of (1, 1) are one window."""
         rows, columns = resolve((2**31, 2**31), self.size, self.options)
-        return (rows, columns, self.options.fill, self.options.groups, self.options.channel_axis)
+        options = self.options
+        return (rows, columns, options.border, options.fill, options.groups, options.channel_axis)
 
     def copy(self) -> KernelAccumulator:
         """Return an accumulator that goes on from here on its own."""
@@ -201,9 +202,15 @@ class KernelAccumulator:
                 "none",
                 "Call update first.",
             )
+        if errors == "hac":
+            refuse("errors", "'iid' or 'tiles' where there are no pixels", "'hac'", "learn_kernel has them.")
         problem, parts = self._kind, self._parts
+        if errors == "tiles" and parts is None:
+            remedy = "Pass tiles=True to KernelAccumulator."
+            refuse("errors", "'iid' where tiles were not kept", "'tiles'", remedy)
+        settings = settings.on(problem)
         fitted = fit(self._total, problem.kernel_shape, settings, None)
-        return KernelFit(**result_of(problem, self._total, fitted, settings, None, parts))
+        return told(problem, self._total, fitted, settings, parts=parts)
 
     def _check_kind(self, argument: str, problem: Problem) -> None:
         if self._kind is None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corr2d.adjoints import Geometry, kernel_adjoint
+from corr2d.window import Axis
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -65,23 +68,10 @@ def autocovariance(planes: Sequence[Array]) -> Array:
 
 def _lag_sums(plane: Array, reach: int) -> Array:
     """Sums of products of the plane with itself at all lags up to `reach`."""
-    size = [_next_fast(side + reach) for side in plane.shape]
-    spectrum = np.fft.rfft2(plane, size)
-    sums = np.fft.irfft2(np.abs(spectrum) ** 2, size)
-    lags = np.arange(-reach, reach + 1)
-    return np.asarray(sums[np.ix_(lags, lags)])
-
-
-def _next_fast(length: int) -> int:
-    """The least product of powers of 2, 3 and 5 that is not below `length`."""
-    best = 1 << (length - 1).bit_length()
-    for five in (5**power for power in range(8)):
-        for three in (3**power for power in range(12)):
-            odd = five * three
-            if odd < best:
-                twos = max(0, math.ceil(math.log2(length / odd))) if length > odd else 0
-                best = min(best, odd << twos) if odd << twos >= length else best
-    return best
+    rows, columns = (Axis(side, 2 * reach + 1, 1, 1, reach, reach, "constant") for side in plane.shape)
+    image = np.ascontiguousarray(plane)[np.newaxis, np.newaxis]
+    sums = kernel_adjoint(image, "float64", image, "float64", Geometry(rows, columns, 1), sums="float64")
+    return np.asarray(sums[0, 0])
 
 
 def _last_ring(covariance: Array, count: float) -> int:

@@ -8,7 +8,8 @@ from corr2d.errors import describe, door, refuse
 from corr2d.learn.automatic import find_size
 from corr2d.learn.fit import KernelFit
 from corr2d.learn.learning import learn
-from corr2d.learn.pairs import read_options, read_problem, read_size, without_gradients
+from corr2d.learn.options import read_options, read_size
+from corr2d.learn.pairs import lay_windows, read_pairs
 from corr2d.learn.settings import read_settings
 
 
@@ -60,8 +61,9 @@ def learn_kernel(
     bias : bool, default False
         Whether to learn a constant for each output as well.
     padding, border, fill, stride, dilation, anchor, groups, channel_axis
-        As for `corr2d`: how the targets were made. With size="auto", padding="valid" means that only windows
-        inside the image count, and nothing is presumed of its border.
+        As for `corr2d`: how the targets were made. With border=None nothing is presumed past the edges, and
+        only windows inside the image count. With size="auto", padding="valid" stands for padding="same" with
+        border=None, for its targets are as large as their images; a shift leaves only windows inside, too.
     method : {"exact", "sgd", "momentum", "adam", "lbfgs"}, default "exact"
         Solve the least squares problem, or run a training loop on it as the chapter does: on the sums,
         without touching a pixel again. The loss is the sum of squares.
@@ -161,13 +163,11 @@ def learn_kernel(
         progress=progress,
     )
     options = read_options(padding, border, fill, stride, dilation, anchor, groups, channel_axis)
-    images, targets = without_gradients(images), without_gradients(targets)
-    given = (images, targets)
+    given = read_pairs(images, targets, options, mask, weights)
     if isinstance(size, str) and size == "auto":
-        found = find_size(images, targets, max_size, options, mask, weights, settings)
-        return learn(
-            found.problem, settings, given, size_path=found.path, shift=found.shift, inside=found.inside
-        )
+        found = find_size(given, max_size, settings)
+        problem = lay_windows(found.given, found.path.chosen, found.shift)
+        return learn(problem, settings, found.given, found.path, found.shift)
     if max_size is not None:
         refuse("max_size", "None unless size='auto'", describe(max_size))
-    return learn(read_problem(images, targets, read_size(size), options, mask, weights), settings, given)
+    return learn(lay_windows(given, read_size(size)), settings, given)

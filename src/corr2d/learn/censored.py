@@ -19,9 +19,10 @@ from corr2d.learn.extras import scipy_module
 from corr2d.learn.fitting import Fitted
 from corr2d.learn.gram import moments_of, reweighted
 from corr2d.learn.moments import Moments
+from corr2d.learn.quadratic import Quadratic
 from corr2d.learn.residuals import left_over, pull
 from corr2d.learn.settings import Settings
-from corr2d.learn.tiles import bordered, total_of
+from corr2d.learn.tiles import total_of
 from corr2d.learn.views import OneOutput, View, Views
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -35,7 +36,7 @@ HALVINGS = 40
 SETTLED = 1e-15
 
 
-def fit_censored(views: Views, moments: Moments, settings: Settings) -> tuple[Moments, Fitted]:
+def fit_censored(views: Views, moments: Moments, settings: Settings) -> Fitted:
     """Fit every output by the likelihood of values clipped to `settings.clip`.
 
     References
@@ -44,7 +45,7 @@ def fit_censored(views: Views, moments: Moments, settings: Settings) -> tuple[Mo
        Econometrica 46 (1978).
     """
     assert settings.clip is not None
-    bias = bool(settings.bias)
+    bias = settings.bias
     # Without a bias values are as they are: a shift of them would be one.
     plain = views if bias else Views(views.problem, 0.0, 0.0)
     groups, outputs = moments.target_sums.shape
@@ -55,7 +56,7 @@ def fit_censored(views: Views, moments: Moments, settings: Settings) -> tuple[Mo
     limited = sum(one.limited for row in found for one in row)
     total = moments.samples * groups * outputs
     freedom = max(float(moments.count) - views.problem.taps - bias, 1.0)
-    fitted = Fitted(
+    return Fitted(
         np.stack([np.stack([one.kernel for one in row], axis=1) for row in found]),
         np.array([[one.bias for one in row] for row in found]),
         np.array([[one.deviation**2 for one in row] for row in found]) * freedom,
@@ -66,7 +67,6 @@ def fit_censored(views: Views, moments: Moments, settings: Settings) -> tuple[Mo
             f"{limited:,} of {total:,} target values lie at a limit of clip and count as there or beyond",
         ),
     )
-    return moments, fitted
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class _Likelihood:
         return _Found(kernel, bias, scale, covariance, limited, steps)
 
     def _start(self) -> Array:
-        start = bordered(total_of(self.free), 0, self.bias)
+        start = total_of(self.free).bordered(0, self.bias)
         kernel = np.linalg.lstsq(start.gram, start.right, rcond=None)[0]
         power = float(start.squares[0])
         squares = max(float(start.error(kernel)[0]), 1e-20 * power)
@@ -186,7 +186,9 @@ class _Likelihood:
             if self.bias:
                 slope[taps] += found.sums[0, 0]
             slope[-1] -= float((own * pulls * view.values[:, 0]).sum())
-            curvature += _bordered(reweighted(self.views, view, part, weights.clip(0.0, None)), self.bias)
+            curvature += _with_target(
+                reweighted(self.views, view, part, weights.clip(0.0, None)).bordered(0, self.bias)
+            )
         slope[-1] += self.counted / vector[-1]
         curvature[-1, -1] += self.counted / vector[-1] ** 2
         return self._value(vector), slope, curvature
@@ -209,17 +211,6 @@ def _only(view: View, chosen: Array) -> View:
     return View(view.continued, view.values, weights, view.rows, view.columns, view.exact)
 
 
-def _bordered(moments: Moments, bias: bool) -> Array:
-    """Gram matrix of (taps, 1 with a bias, minus the target)."""
-    taps = moments.gram.shape[1]
-    matrix = np.empty((taps + 2, taps + 2))
-    matrix[:taps, :taps] = moments.gram[0]
-    matrix[:taps, taps] = matrix[taps, :taps] = moments.tap_sums[0]
-    matrix[taps, taps] = float(moments.count)
-    matrix[:taps, -1] = matrix[-1, :taps] = -moments.right[0, :, 0]
-    matrix[taps, -1] = matrix[-1, taps] = -moments.target_sums[0, 0]
-    matrix[-1, -1] = moments.squares[0, 0]
-    if bias:
-        return matrix
-    kept = [*range(taps), taps + 1]
-    return np.asarray(matrix[np.ix_(kept, kept)])
+def _with_target(sums: Quadratic) -> Array:
+    """Gram matrix of what the sums are of, and minus the target."""
+    return np.block([[sums.gram, -sums.right], [-sums.right.T, sums.squares[:, np.newaxis]]])

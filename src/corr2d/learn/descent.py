@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from corr2d.errors import describe, refuse, suggestion
+from corr2d.errors import refuse
 from corr2d.learn.methods import METHODS, Method, Spectrum
 from corr2d.learn.quadratic import Quadratic
 from corr2d.learn.semidefinite import rounding
@@ -117,8 +116,6 @@ def descend(
     init: Array | None = None,
     lr: float | None = None,
     steps: int | None = None,
-    tolerance: float | None = None,
-    progress: Callable[[int, float], None] | None = None,
 ) -> Descent:
     """Run the training loop ``k <- k - lr * gradient`` or one of its kin on the squared error.
 
@@ -132,54 +129,26 @@ def descend(
     lr : float, optional
         Default: the step size that contracts fastest.
     steps : int, optional
-        Exactly that many; by default as many as bring the gradient below `tolerance`, at most 10000.
-    tolerance : float, optional
-        Length of the gradient at which the loop ends, relative to the one where all taps are zero. Default
-        1e-10, or 0 where `steps` is given.
-    progress : callable, optional
-        Called with (step, loss) before every step.
+        Exactly that many, unless a gradient of zero ends the loop; by default as many as bring the gradient
+        below 1e-10 of the one where all taps are zero, at most 10000.
 
     Raises
     ------
     ValueError
         For a run whose loss grew: it names the limit of `lr` and the first losses.
     """
-    if method not in METHODS:
-        choices = ", ".join(map(repr, METHODS))
-        refuse("method", f"one of {choices}", describe(method), suggestion(method, METHODS))
-    _check(lr, steps, tolerance)
     land = _Landscape(quadratic)
     walk = METHODS[method](land.spectrum, lr)
     told = _warned(walk)
     kernel = np.zeros(quadratic.right.shape) if init is None else np.array(init, np.float64)
-    if kernel.shape != quadratic.right.shape or not np.isfinite(kernel).all():
-        refuse("init", f"finite, of shape {quadratic.right.shape}", describe(init))
-    most = MOST_STEPS if steps is None else steps
-    if tolerance is None:
-        tolerance = TOLERANCE if steps is None else 0.0
-    history, converged = _walk(land, walk, kernel, most, tolerance, progress)
+    most, tolerance = (MOST_STEPS, TOLERANCE) if steps is None else (steps, 0.0)
+    history, converged = _walk(land, walk, kernel, most, tolerance)
     _refuse_growth(history, walk, land)
     if steps is None and not converged:
         told += (_unfinished(history[-1], land),)
     if land.spectrum.undetermined:
         told += (_flat(land.spectrum, init is None),)
     return Descent(history[-1].kernel, history, walk.lr, walk.limit, converged, told)
-
-
-def _check(lr: Any, steps: Any, tolerance: Any) -> None:
-    for name, value in (("lr", lr), ("tolerance", tolerance)):
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (float, int, np.floating, np.integer)):
-            refuse(name, "a number", describe(value), kind=TypeError)
-        if not np.isfinite(value) or value < 0 or (name == "lr" and value == 0):
-            refuse(name, "above 0 and finite", describe(value), "Leave it out for one that suits the images.")
-    if steps is None:
-        return
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)):
-        refuse("steps", "a whole number", describe(steps), kind=TypeError)
-    if steps < 0:
-        refuse("steps", "at least 0", describe(steps))
 
 
 def _warned(walk: Method) -> tuple[str, ...]:
@@ -203,12 +172,7 @@ def _callers_level() -> int:
 
 
 def _walk(
-    land: _Landscape,
-    walk: Method,
-    kernel: Array,
-    most: int,
-    tolerance: float,
-    progress: Callable[[int, float], None] | None,
+    land: _Landscape, walk: Method, kernel: Array, most: int, tolerance: float
 ) -> tuple[list[Step], bool]:
     """Take the steps; end early where the gradient is negligible or the loss is no number any more."""
     every = -(-(most + 1) * kernel.nbytes // HISTORY_BYTES) or 1
@@ -226,8 +190,6 @@ def _walk(
                 history.append(Step(step, loss, kernel))
             if last:
                 return history, bool(arrived)
-            if progress is not None:
-                progress(step, loss)
             kernel = walk.next(kernel, slope, land.quadratic.gram)
             step += 1
 

@@ -56,7 +56,9 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     size : int, (kh, kw) or "auto", default 3
-    bias, padding, border, fill, stride, dilation, groups, loss, ridge, constraint, errors
+    bias : bool, default True
+        Whether to learn a constant as well.
+    padding, border, fill, stride, dilation, groups, loss, ridge, constraint, errors, max_size
         As for `learn_kernel`.
 
     Attributes
@@ -91,6 +93,7 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         ridge: Any = 0.0,
         constraint: Any = None,
         errors: str = "iid",
+        max_size: Any = None,
     ) -> None:
         self.size = size
         self.bias = bias
@@ -104,6 +107,7 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.ridge = ridge
         self.constraint = constraint
         self.errors = errors
+        self.max_size = max_size
 
     @door
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> KernelRegressor:
@@ -117,14 +121,17 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> Any:
-        """Filter images with the learnt kernel."""
+        """Filter images with the learnt kernel; NaN where `KernelFit.predict` is."""
         if not hasattr(self, "fit_"):
             raise NotFittedError("This KernelRegressor instance is not fitted yet. Call fit first.")
         return [self.fit_.predict(image) for image in X] if is_list(X) else self.fit_.predict(X)
 
     @door
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Give the share of the targets' variance that is explained, over all pixels."""
+        """Give the share of the targets' variance that is explained, over all pixels.
+
+        With border=None, over those that windows inside the images tell.
+        """
         predicted, wanted = ((each if is_list(each) else [each]) for each in (self.predict(X), y))
         had, has = ([np.shape(plane) for plane in planes] for planes in (predicted, wanted))
         if had != has:
@@ -135,6 +142,8 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             weights = _of_windows(sample_weight, y)
             pairs = zip(weights if is_list(y) else [weights], has, strict=True)
             scale = np.concatenate([_of_pixels(weight, shape) for weight, shape in pairs])
+        if self.fit_.geometry["border"] is None:
+            given, found, scale = (values[~np.isnan(found)] for values in (given, found, scale))
         mean = float((scale * given).sum() / scale.sum())
         left, spread = (float((scale * (given - guess) ** 2).sum()) for guess in (found, mean))
         # As scikit-learn has it: a constant is explained entirely or not at all.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import importlib
 import math
 from collections.abc import Mapping
@@ -15,21 +14,28 @@ from corr2d.arguments import both
 from corr2d.arrays import as_numbers, is_tensor
 from corr2d.correlation import corr2d
 from corr2d.errors import describe, door, refuse
+from corr2d.learn.identifiability import least_determined
+from corr2d.learn.options import moved, resolve
 from corr2d.learn.report import report
 from corr2d.learn.uncertainty import t_quantile
+from corr2d.learn.views import Options, windows_inside
+from corr2d.printed import Printed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from corr2d.learn.descent import Step
     from corr2d.learn.identifiability import Identifiability
     from corr2d.learn.identify import Identity
+    from corr2d.learn.pairs import Given
+    from corr2d.learn.settings import Settings
     from corr2d.learn.uncertainty import Uncertainty
 
     Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class KernelFit:
+class KernelFit(Printed):
     """A learnt kernel and everything known about it; ``print(fit)`` says it on one screen.
 
     ``corr2d(image, fit.kernel, bias=fit.bias, ...the window as learnt...)`` is `predict`.
@@ -51,13 +57,14 @@ class KernelFit:
     uncertainty : Uncertainty
         Where the errors come from.
     identifiability : tuple of Identifiability
-        One for each group of channels.
+        One for each group of channels; under a constraint one for each output, which may leave each its own.
     condition : float
         Condition number of the Gram matrix, of the directions that are determined.
     method : str
         How it was solved, in words.
     geometry : dict
-        The window as keywords of `corr2d`: padding, border, stride and so on.
+        The window as keywords of `corr2d`: padding, border, stride and so on. With the border None, which
+        `corr2d` does not take, only windows inside the images were learnt from.
     learnt_bias : bool
         Whether a bias was learnt.
     constraint : str
@@ -69,14 +76,10 @@ class KernelFit:
         All sizes that were tried, for ``size="auto"``.
     shift : (int, int) or None
         By how many pixels (y, x) the target lies off, where that was looked for.
-    inside : bool
-        Whether ``size="auto"`` learnt from windows inside the images alone, whatever border `geometry` names.
-    history : tuple of (step, loss, kernel)
-        The way of a descent; empty for the exact solution.
+    history : tuple of Step
+        The way of a descent: (step, loss, kernel); empty for the exact solution.
     warnings : tuple of str
         What a user of the kernel should know.
-    pairs : tuple of (image, target)
-        What it was learnt from, not copied; empty where only sums were kept.
     """
 
     kernel: Any
@@ -95,10 +98,14 @@ class KernelFit:
     ridge: float = 0.0
     size_path: Any = None
     shift: tuple[int, int] | None = None
-    inside: bool = False
-    history: tuple[tuple[int, float, Any], ...] = ()
+    history: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
-    pairs: tuple[tuple[Any, Any], ...] = ()
+    _learnt_from: tuple[Given, Settings] | None = None
+
+    @property
+    def pairs(self) -> tuple[tuple[Any, Any], ...]:
+        """The (image, target) pairs it was learnt from, not copied; none where only sums were kept."""
+        return () if self._learnt_from is None else self._learnt_from[0].originals
 
     @property
     def standard_errors(self) -> Array:
@@ -124,14 +131,22 @@ class KernelFit:
 
     @property
     def rank(self) -> int:
-        """How many independent combinations of the taps the images determine, over all groups of channels."""
-        return sum(group.rank for group in self.identifiability)
+        """How many independent combinations of the taps the images determine, over all groups of channels.
+
+        Of the outputs of a group under a constraint, the least determined one counts.
+        """
+        return sum(group.rank for group in least_determined(self.identifiability, self.groups))
+
+    @property
+    def groups(self) -> int:
+        """Groups of channels, as `corr2d` takes them."""
+        return int(self.geometry.get("groups", 1))
 
     @property
     def undetermined(self) -> Array:
         """Taps that the images do not determine: bool, in the shape of the kernel."""
         outputs = 1 if self.kernel.ndim == 2 else len(self.kernel) // len(self.identifiability)
-        rows = [np.tile(group.undetermined, (outputs, 1)) for group in self.identifiability]
+        rows = [np.tile(known.undetermined, (outputs, 1)) for known in self.identifiability]
         return np.asarray(np.concatenate(rows).reshape(self.kernel.shape))
 
     @property
@@ -212,38 +227,47 @@ class KernelFit:
         taps = rows[output]
         if factors.shape != taps.shape:
             refuse("weights", f"{taps.size} numbers, one for each tap", describe(weights))
-        group = self.identifiability[output * len(self.identifiability) // len(rows)]
-        if not group.determines(factors):
+        known = self.identifiability[output * len(self.identifiability) // len(rows)]
+        if not known.determines(factors):
             return float(factors @ taps), math.inf
         variance = float(factors @ self.uncertainty.covariance(output) @ factors)
         return float(factors @ taps), math.sqrt(max(variance, 0.0))
 
     @door
-    def predict(self, image: Any) -> Any:
+    def predict(self, image: Any, *, border: Any = None) -> Any:
         """Filter an image as the kernel was learnt: ``corr2d(image, kernel, bias=bias, ...)``.
 
         Parameters
         ----------
         image : array_like
             Of the channels that the kernel was learnt on; any size.
+        border : str or (y, x) pair of those, optional
+            How the image goes on past its edges, by default as when the kernel was learnt.
 
         Returns
         -------
         array
-            A new one, as `corr2d` gives it; float64 for integer images.
+            A new one, as `corr2d` gives it; float64 for integer images. NaN where a window reaches past the
+            edge, if the kernel was learnt with border=None and none is given here.
         """
         array, dtype = as_numbers("image", image)
-        whole = dtype == "bool" or "int" in dtype
-        options = dict(self.geometry) | ({"dtype": "float64"} if whole else {})
-        kernel = np.asarray(self.kernel)
-        bias = np.asarray(self.bias) if self.learnt_bias else None
+        options = dict(self.geometry)
+        if dtype == "bool" or "int" in dtype:
+            options["dtype"] = "float64"
+        rule = options.get("border", "constant") if border is None else border
+        shifted = self.shift is not None and any(self.shift)
+        if shifted:
+            options["padding"] = self._moved_padding()
+        options["border"] = "constant" if rule is None else rule
         pixels = image if is_tensor(image) else array
-        if self.shift is None or not any(self.shift):
-            return corr2d(pixels, kernel, bias=bias, **options)
-        options["padding"], kept = self._moved_window()
-        result = corr2d(pixels, kernel, bias=bias, **options)
-        axis = self.geometry.get("channel_axis")
-        return result[kept if axis is None or axis % result.ndim < result.ndim - 2 else (*kept, slice(None))]
+        bias = np.asarray(self.bias) if self.learnt_bias else None
+        result = corr2d(pixels, np.asarray(self.kernel), bias=bias, **options)
+        if shifted:
+            places = [slice(None, -lag) if lag > 0 else slice(-lag, None) for lag in self.shift or ()]
+            result = result[self._at(result.ndim, *places)]
+        if rule is None:
+            self._blank(result, array)
+        return result
 
     @door
     def residual(self, image: Any, target: Any) -> Array:
@@ -257,6 +281,7 @@ class KernelFit:
         Returns
         -------
         ndarray of float64, shape of `target`
+            NaN where `predict` is.
         """
         pixels, values = as_numbers("image", image)[0], as_numbers("target", target)[0]
         predicted = np.asarray(self.predict(pixels.astype(np.float64)))
@@ -264,18 +289,35 @@ class KernelFit:
             refuse("target", f"of shape {predicted.shape}, that of the prediction", describe(target))
         return np.asarray(values.astype(np.float64) - predicted)
 
-    def _moved_window(self) -> tuple[list[tuple[int, int]], tuple[Any, ...]]:
-        """Padding that holds windows moved by the shift too, and which results are those of the target.
-
-        Result i of the target sits on pixel ``i - shift``; its size is that of the image.
-        """
+    def _moved_padding(self) -> list[tuple[int, int]]:
+        """Padding that holds windows moved by the shift too: result i of the target sits on ``i - shift``."""
         steps = both(self.geometry.get("dilation", 1))
-        padding, kept = [], []
-        for side, step, moved in zip(self.kernel.shape[-2:], steps, self.shift or (0, 0), strict=True):
+        padding = []
+        for side, step, lag in zip(self.kernel.shape[-2:], steps, self.shift or (0, 0), strict=True):
             reach = step * (int(side) - 1)
-            padding.append((reach // 2 + max(moved, 0), reach - reach // 2 + max(-moved, 0)))
-            kept.append(slice(None, -moved) if moved > 0 else slice(-moved, None))
-        return padding, (..., *kept)
+            padding.append((reach // 2 + max(lag, 0), reach - reach // 2 + max(-lag, 0)))
+        return padding
+
+    def _at(self, axes: int, down: slice, across: slice) -> tuple[Any, ...]:
+        """Index rows and columns, wherever the channels are."""
+        index: list[Any] = [..., down, across]
+        channels = self.geometry.get("channel_axis")
+        if channels is not None and (back := channels % axes - axes) >= -2:
+            index.insert(len(index) + 1 + back, slice(None))
+        return tuple(index)
+
+    def _blank(self, result: Any, image: Array) -> None:
+        """Write NaN where a window reaches past the image."""
+        channels = self.geometry.get("channel_axis")
+        sides = image.shape if channels is None else np.delete(image.shape, channels)
+        shape = int(sides[-2]), int(sides[-1])
+        size = int(self.kernel.shape[-2]), int(self.kernel.shape[-1])
+        window = moved(resolve(shape, size, Options(**self.geometry)), self.shift or (0, 0))
+        down, across = map(windows_inside, window)
+        for part in (slice(None, down.start), slice(down.stop, None)):
+            result[self._at(result.ndim, part, slice(None))] = math.nan
+        for part in (slice(None, across.start), slice(across.stop, None)):
+            result[self._at(result.ndim, slice(None), part)] = math.nan
 
     def plot(self, truth: Any = None) -> Any:
         """Draw the kernel, its errors, what is left and the sizes tried; see `corr2d.plots.fit`.
@@ -287,30 +329,43 @@ class KernelFit:
         # Pictures stand above this room, so they are called by name only.
         return importlib.import_module("corr2d.plots.fits").fit(self, truth)
 
-    def identify(self, images: Any = None, targets: Any = None) -> Identity:
+    @door
+    def identify(
+        self, images: Any = None, targets: Any = None, *, output: int = 0, channel: int = 0
+    ) -> Identity:
         """Name the kernel, say what is special about it, and prove it on whole-number targets.
 
         Parameters
         ----------
-        images, targets : array_like, optional
-            What to prove it on; by default what the kernel was learnt from.
+        images, targets : array_like, or lists of those, optional
+            What to prove it on; by default what the kernel was learnt from. Without any, nothing is proved.
+        output, channel : int, default 0
+            Which kernel of several is looked at.
 
         Returns
         -------
         Identity
-            ``print`` shows it; see :mod:`corr2d.learn.identify`.
-        """
-        from corr2d.learn.identify import identify  # whose door names this class
+            ``print`` shows it.
 
-        return identify(self, images, targets)
+        Raises
+        ------
+        TypeError, ValueError
+            If images and targets do not fit the kernel, or there is no such output or channel.
+
+        Notes
+        -----
+        Where windows reached past the image, or targets are whole numbers, the kernel is learnt once more, as
+        it was: from the windows inside alone, with a bias (which rounding down leaves behind), and without
+        what saturated.
+        """
+        from corr2d.learn.identify.call import identify  # which learns again
+
+        return identify(self, images, targets, output, channel)
 
     def __str__(self) -> str:
         return report(self)
 
     __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def _rows(self) -> Array:
         """Taps by output: (outputs, taps)."""

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from corr2d.errors import describe, refuse
 from corr2d.learn.constraints import Constrained, Constraint
-from corr2d.learn.descent import Descent, descend
+from corr2d.learn.descent import Descent, Step, descend
 from corr2d.learn.moments import Moments
 from corr2d.learn.quadratic import Quadratic
 from corr2d.learn.residuals import total_pull
-from corr2d.learn.ridge import Ridge, penalised, penalty_matrix, solve_ridge
-from corr2d.learn.ridge import read as read_ridge
+from corr2d.learn.ridge import Penalty, Ridge, penalised, penalty_matrix, solve_ridge
 from corr2d.learn.semidefinite import least
 from corr2d.learn.settings import Settings
 from corr2d.learn.solving import Frame, solve
@@ -49,7 +47,7 @@ class Fitted:
     variances: Array | None = None  # (groups, outputs) of the noise, where not squares by freedom
     penalty: Array | None = None
     strength: float = 0.0
-    history: tuple[tuple[int, float, Any], ...] = ()
+    history: tuple[Step, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
 
@@ -59,11 +57,10 @@ def fit(
     """Fit by squared error."""
     if settings.method != "exact":
         return _descended(moments, kernel_shape, settings, views)
-    constraint = settings.constraint_on(kernel_shape)
-    if constraint is not None:
-        return _constrained(moments, kernel_shape, settings, constraint, views)
-    if settings.penalised:
-        return _penalised(moments, kernel_shape, settings, views)
+    if settings.conditions is not None:
+        return _constrained(moments, kernel_shape, settings, settings.conditions, views)
+    if settings.ridge is not None:
+        return _penalised(moments, kernel_shape, settings, settings.ridge, views)
     solved = solve(moments, settings.bias, views)
     words = " and ".join(dict.fromkeys(WORDS[factor.name] for factor in solved.factors))
     if solved.corrections:
@@ -83,7 +80,7 @@ def fit(
 
 
 def _quadratics(moments: Moments, settings: Settings) -> list[Quadratic]:
-    return [moments.quadratic(group, bool(settings.bias)) for group in range(len(moments.gram))]
+    return [moments.quadratic(group, settings.bias) for group in range(len(moments.gram))]
 
 
 def _settled(
@@ -96,7 +93,7 @@ def _settled(
     if views is None:
         bias = moments.bias(kernel) if settings.bias else np.zeros(kernel.shape[::2])
         return bias, np.stack([q.error(k) for q, k in zip(quadratics, kernel, strict=True)])
-    frame = Frame(moments, views.shift, views.target_shift, bool(settings.bias))
+    frame = Frame(moments, views.shift, views.target_shift, settings.bias)
     inner = frame.best_bias(kernel)
     return frame.given_bias(inner, kernel), frame.centred(total_pull(views, kernel, inner))[1].clip(min=0)
 
@@ -126,15 +123,12 @@ def _corrected(
     return corrected
 
 
-def _penalty(
-    quadratics: list[Quadratic], settings: Settings, shape: tuple[int, int, int]
-) -> tuple[float, Array]:
+def _penalty(quadratics: list[Quadratic], ridge: Penalty, shape: tuple[int, int, int]) -> tuple[float, Array]:
     """Find the penalty of a fit that is constrained too: a strength left open is the free fit's."""
-    name, strength = read_ridge(settings.ridge)
-    matrix = penalty_matrix(name, shape)
+    strength = ridge.strength
     if strength is None:
-        strength = max(solve_ridge(quadratic, settings.ridge, shape).strength for quadratic in quadratics)
-    return strength, matrix
+        strength = max(solve_ridge(quadratic, ridge, shape).strength for quadratic in quadratics)
+    return strength, penalty_matrix(ridge.name, shape)
 
 
 def _constrained(
@@ -147,15 +141,15 @@ def _constrained(
     quadratics = _quadratics(moments, settings)
     strength, penalty = 0.0, None
     targets = quadratics
-    if settings.penalised:
-        strength, matrix = _penalty(quadratics, settings, kernel_shape)
+    if settings.ridge is not None:
+        strength, matrix = _penalty(quadratics, settings.ridge, kernel_shape)
         penalty = strength * matrix
         targets = [penalised(quadratic, strength, matrix) for quadratic in quadratics]
     found: list[Constrained] = [constraint.solve(quadratic) for quadratic in targets]
     kernel = np.stack([each.kernel for each in found])
     tangents = tuple(each.tangents for each in found)
     if views is not None:
-        corrected = _corrected(moments, targets, kernel, tangents, penalty, views, bool(settings.bias))
+        corrected = _corrected(moments, targets, kernel, tangents, penalty, views, settings.bias)
         if constraint.declared.terms is None and (
             not constraint.declared.nonnegative or corrected.min() >= 0
         ):
@@ -175,25 +169,30 @@ def _constrained(
 
 
 def _penalised(
-    moments: Moments, kernel_shape: tuple[int, int, int], settings: Settings, views: Views | None
+    moments: Moments,
+    kernel_shape: tuple[int, int, int],
+    settings: Settings,
+    ridge: Penalty,
+    views: Views | None,
 ) -> Fitted:
     quadratics = _quadratics(moments, settings)
-    found: list[Ridge] = [solve_ridge(quadratic, settings.ridge, kernel_shape) for quadratic in quadratics]
+    found: list[Ridge] = [solve_ridge(quadratic, ridge, kernel_shape) for quadratic in quadratics]
     kernel = np.stack([each.kernel for each in found])
     strength = max(each.strength for each in found)
-    penalty = strength * penalty_matrix(found[0].penalty, kernel_shape) if strength else None
+    matrix = penalty_matrix(ridge.name, kernel_shape)
+    penalty = strength * matrix if strength else None
     if views is not None and len({each.strength for each in found}) == 1:
-        whole = [penalised(q, strength, penalty_matrix(found[0].penalty, kernel_shape)) for q in quadratics]
+        whole = [penalised(quadratic, strength, matrix) for quadratic in quadratics]
         every = tuple((np.eye(kernel.shape[1]),) * kernel.shape[2] for _ in found)
-        kernel = _corrected(moments, whole, kernel, every, penalty, views, bool(settings.bias))
+        kernel = _corrected(moments, whole, kernel, every, penalty, views, settings.bias)
     bias, squares = _settled(moments, quadratics, kernel, settings, views)
-    chosen = " chosen by generalised cross-validation" if isinstance(settings.ridge, str) else ""
+    chosen = " chosen by generalised cross-validation" if ridge.strength is None else ""
     return Fitted(
         kernel,
         bias,
         squares,
         max(each.degrees_of_freedom for each in found) + settings.bias,
-        f"the Gram matrix with a penalty on {found[0].penalty}{chosen}",
+        f"the Gram matrix with a penalty on {ridge.name}{chosen}",
         penalty=penalty,
         strength=strength,
         notes=tuple(dict.fromkeys(note for each in found for note in each.notes)),
@@ -205,14 +204,19 @@ def _descended(
 ) -> Fitted:
     """Run a training loop; a bias is one more parameter of it, as it is for the loop over images."""
     groups, taps, outputs = moments.right.shape
-    bias = bool(settings.bias)
+    bias = settings.bias
     penalty = None
-    if settings.penalised:
-        strength, matrix = _penalty(_quadratics(moments, settings), settings, kernel_shape)
+    if settings.ridge is not None:
+        strength, matrix = _penalty(_quadratics(moments, settings), settings.ridge, kernel_shape)
         penalty = strength * matrix
-    plain = _joined(moments, bias, penalty)
-    init = _read_init(settings.init, groups, taps, outputs, bias)
-    found: Descent = descend(plain, settings.method, init=init, lr=settings.lr, steps=settings.steps)
+    init = None
+    if settings.start is not None:
+        init = np.zeros((groups, taps + bias, outputs))
+        init[:, :taps] = settings.start
+        init = init.reshape(-1, outputs)
+    found: Descent = descend(
+        _joined(moments, bias, penalty), settings.method, init=init, lr=settings.lr, steps=settings.steps
+    )
 
     def apart(vector: Array) -> tuple[Array, Array]:
         parts = vector.reshape(groups, taps + bias, outputs)
@@ -220,7 +224,7 @@ def _descended(
 
     kernel, offsets = apart(found.kernel)
     squares = _squares_of(moments, kernel, offsets, views)
-    history = tuple((step.step, step.loss, apart(step.kernel)[0]) for step in found.history)
+    history = tuple(step._replace(kernel=apart(step.kernel)[0]) for step in found.history)
     lr = f", step size {found.lr:.4g}" + (f" (limit {found.limit:.4g})" if found.limit is not None else "")
     return Fitted(
         kernel,
@@ -242,41 +246,18 @@ def _joined(moments: Moments, bias: bool, penalty: Array | None) -> Quadratic:
     width = taps + bias
     gram, right = np.zeros((groups * width,) * 2), np.zeros((groups * width, outputs))
     for group in range(groups):
-        here = slice(group * width, group * width + taps)
-        gram[here, here] = plain.gram[group] if penalty is None else plain.gram[group] + penalty
-        right[here] = plain.right[group]
-        if bias:
-            last = group * width + taps
-            gram[last, here] = gram[here, last] = plain.tap_sums[group]
-            gram[last, last] = float(plain.count)
-            right[last] = plain.target_sums[group]
+        one = plain.bordered(group, bias)
+        here, those = slice(group * width, (group + 1) * width), slice(group * width, group * width + taps)
+        gram[here, here], right[here] = one.gram, one.right
+        if penalty is not None:
+            gram[those, those] += penalty
     return Quadratic(gram, right, plain.squares.sum(axis=0).astype(np.float64), float(plain.count))
-
-
-def _read_init(init: Any, groups: int, taps: int, outputs: int, bias: bool) -> Array | None:
-    """Read the kernel that a loop starts from, in C order over (output, channel, row, column)."""
-    if init is None:
-        return None
-    try:
-        values = np.asarray(init, np.float64)
-    except (TypeError, ValueError):
-        refuse("init", "an array of numbers", describe(init), kind=TypeError)
-    if values.size != groups * taps * outputs:
-        rule = f"as many numbers as the kernel has taps, {groups * taps * outputs}"
-        refuse("init", rule, f"shape {values.shape}", "Give it the kernel's shape.")
-    if not np.isfinite(values).all():
-        refuse("init", "finite", f"NaN or infinity in {int((~np.isfinite(values)).sum())} of its taps")
-    kernel = values.reshape(groups, outputs, taps).swapaxes(1, 2)
-    start = np.zeros((groups, taps + bias, outputs))
-    start[:, :taps] = kernel
-    return start.reshape(groups * (taps + bias), outputs)
 
 
 def _squares_of(moments: Moments, kernel: Array, bias: Array, views: Views | None) -> Array:
     """Sum the squares that a kernel with a given bias leaves over."""
     if views is not None:
-        inner = bias - views.target_shift + views.shift * kernel.sum(axis=1)
-        return total_pull(views, kernel, inner).squares
+        return total_pull(views, kernel, views.inner_bias(bias, kernel)).squares
     plain = moments.about(0, 0)
     squares = []
     for group, taps in enumerate(kernel):

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corr2d.adjoints import Geometry, kernel_seconds
-from corr2d.dtypes import Types
 from corr2d.learn.lags import Phases, gram_of_lags, lag_products, phases_of
 from corr2d.learn.moments import EXACT_SHIFTS, Moments
-from corr2d.learn.residuals import by_group, geometry_of
-from corr2d.learn.views import Problem, View, Views
+from corr2d.learn.views import DOUBLE, Problem, View, Views
 from corr2d.learn.windows import add_windows, sums_of_windows
 from corr2d.window import Axis
 
@@ -26,9 +24,9 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 # windows, and of one pair of taps in the frame and the assembly of lags. Only their ratios matter.
 SECONDS = {"product": 6e-11, "value": 1.2e-9, "pair": 1.5e-7, "call": 2e-4}
 
-# Integers of at most 16 bits, less the middle of their range, have products of at most 2^30: so many of them
-# add up to a number that float64 holds exactly.
-MOST_EXACT_WINDOWS = 2**23
+# Integers of at most 16 bits, signed ones too, less the middle of any one's range have products of at most
+# 2^32: so many of them add up to a number that float64 holds exactly.
+MOST_EXACT_WINDOWS = 2**21
 
 # Windows that do not count once are taken out one by one where they are at most this share.
 FEW_EXCEPTIONS = 0.2
@@ -128,10 +126,9 @@ def _seconds_of_lags(problem: Problem, view: View) -> float:
     parts = min(rows.gap, rows.results) * min(columns.gap, columns.results)
     taps = rows.held, 2 * columns.held - 1
     length = [-(-phases.results // phases.gap) for phases in (rows, columns)]
-    types = Types("float64", "float64", "float64", "float64", exact=False)
     axes = [Axis(n + k - 1, k, 1, 1, 0, 0, "constant") for n, k in zip(length, taps, strict=True)]
     image, kernel = (1, channels, axes[0].image, axes[1].image), (channels, channels, *taps)
-    one = kernel_seconds(image, kernel, Geometry(axes[0], axes[1], 1), types)
+    one = kernel_seconds(image, kernel, Geometry(axes[0], axes[1], 1), DOUBLE)
     pairs = (channels * rows.held * columns.held) ** 2
     planes = problem.groups * len(view.values)
     return float(planes * parts * (one + SECONDS["call"] * 5 + SECONDS["pair"] * pairs))
@@ -152,8 +149,8 @@ def _sums_of_lags(problem: Problem, view: View) -> Array:
     taps, outputs = problem.taps, problem.outputs
     sums = np.zeros((problem.groups, taps + outputs + 1, taps + outputs + 1))
     rows, columns = phases_of(view.rows), phases_of(view.columns)
-    products = lag_products(view.values, view.continued, geometry_of(problem, view), view.exact)
-    sums[:, :taps, taps:-1] = by_group(problem, products)
+    products = lag_products(view.values, view.continued, view.geometry(problem.groups), view.exact)
+    sums[:, :taps, taps:-1] = problem.by_group(products)
     for group in range(problem.groups):
         inside = slice(group * problem.channels, (group + 1) * problem.channels)
         targets = view.values[:, group * outputs : (group + 1) * outputs]

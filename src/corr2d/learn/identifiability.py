@@ -7,7 +7,7 @@ whose columns are constant, for one, the sum of each column of the kernel is det
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,13 @@ def examine(
         return found
     sentences = (*_told(found, kernel_shape), _advice(found, kernel_shape, count, bias))
     return Identifiability(found.rank, free, null, undetermined, sentences)
+
+
+def least_determined(known: Sequence[Identifiability], groups: int) -> list[Identifiability]:
+    """Give for each group of channels the output of which most is open, the first of those."""
+    each = len(known) // groups
+    parts = [known[start : start + each] for start in range(0, len(known), each)]
+    return [max(part, key=lambda one: one.null_space.shape[1]) for part in parts]
 
 
 def null_directions(gram: Array, tangent: Array | None = None) -> Array:

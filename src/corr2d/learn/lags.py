@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from corr2d.adjoints import Geometry, kernel_adjoint
+from corr2d.engines.fft import LARGEST_TILE
 from corr2d.window import Axis
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -158,9 +159,9 @@ def _gram_of_few(part: Array, height: int, width: int) -> tuple[Array, Array]:
     return matrix @ matrix.T, matrix.sum(axis=1)
 
 
-# Bound of the error of sums by spectra, relative to the norms of the two images: the transforms' own, c u
-# log2 n with room (native/lag_spectra.cc), times the share of pixels that tiles see twice.
-_SPECTRAL_ERROR = 16 * 2.0**-53 * 18 * 4
+# Bound of the error of sums by spectra, relative to the norms of the two images: c u log2 n for transforms of
+# n values with room, as test_the_error_of_spectra_is_far_below_its_bound says, times what tiles see twice.
+_SPECTRAL_ERROR = 16 * 2.0**-53 * math.log2(LARGEST_TILE) * 4
 LARGEST_ROUNDED_AWAY = 0.25
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from corr2d.learn.fit import KernelFit
 from corr2d.learn.fitting import Fitted, fit
 from corr2d.learn.gram import moments_of, shifts_of
 from corr2d.learn.moments import Moments
-from corr2d.learn.pairs import is_list
+from corr2d.learn.pairs import Given
 from corr2d.learn.report import counted
-from corr2d.learn.residuals import four_dimensional
 from corr2d.learn.settings import Settings
+from corr2d.learn.sizes import SizePath
 from corr2d.learn.spread import identifiabilities, uncertainty
 from corr2d.learn.tiles import tile_moments, total_of
 from corr2d.learn.views import Problem, Views
@@ -28,13 +29,18 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 WORTH_A_WARNING = 1e12
 
 
-def learn(problem: Problem, settings: Settings, given: tuple[Any, Any], **more: Any) -> KernelFit:
-    """Learn from pixels; `given` are the caller's own arrays, `more` goes into the result as it is."""
-    # Refused before any work.
-    settings.constraint_on(problem.kernel_shape)
+def learn(
+    problem: Problem,
+    settings: Settings,
+    given: Given | None = None,
+    path: SizePath | None = None,
+    shift: tuple[int, int] | None = None,
+) -> KernelFit:
+    """Learn from pixels; what comes after the settings goes into the result as it is."""
+    settings = settings.on(problem)
     if not any(pair.weights is None or pair.weights.any() for pair in problem.pairs):
         refuse("mask and weights", "such that some window counts", "none that does")
-    views = Views(problem, *shifts_of(problem, bool(settings.bias)))
+    views = Views(problem, *shifts_of(problem, settings.bias))
     parts = None
     if settings.errors == "tiles":
         parts = tile_moments(views, settings.progress)
@@ -42,15 +48,16 @@ def learn(problem: Problem, settings: Settings, given: tuple[Any, Any], **more: 
     if settings.loss != "squared":
         from corr2d.learn.robust import fit_robust
 
-        moments, fitted = fit_robust(views, moments, settings)
+        fitted = fit_robust(views, moments, settings)
     elif settings.clip is not None:
         from corr2d.learn.censored import fit_censored
 
-        moments, fitted = fit_censored(views, moments, settings)
+        fitted = fit_censored(views, moments, settings)
     else:
         fitted = fit(moments, problem.kernel_shape, settings, views)
-    result = result_of(problem, moments, fitted, settings, views, parts)
-    return KernelFit(**result, pairs=_given_pairs(*given), **more)
+    found = told(problem, moments, fitted, settings, views, parts)
+    learnt_from = None if given is None else (given, replace(settings, progress=None))
+    return replace(found, size_path=path, shift=shift, _learnt_from=learnt_from)
 
 
 def sum_up(views: Views, settings: Settings) -> Moments:
@@ -65,45 +72,37 @@ def sum_up(views: Views, settings: Settings) -> Moments:
     return total
 
 
-def _given_pairs(images: Any, targets: Any) -> tuple[tuple[Any, Any], ...]:
-    if is_list(images):
-        return tuple(zip(images, targets, strict=True))
-    return ((images, targets),)
-
-
-def result_of(
+def told(
     problem: Problem,
     moments: Moments,
     fitted: Fitted,
     settings: Settings,
-    views: Views | None,
-    parts: list[Moments] | None,
-) -> dict[str, Any]:
-    """Collect what a `KernelFit` holds."""
-    bias = bool(settings.bias)
-    shape = problem.kernel_shape
-    known = identifiabilities(moments, fitted, shape, bias)
+    views: Views | None = None,
+    parts: list[Moments] | None = None,
+) -> KernelFit:
+    """Collect what is known of a fit."""
+    bias = settings.bias
     condition = fitted.condition
     if condition is None:
         condition = max(_condition(moments, group, bias) for group in range(problem.groups))
-    return {
-        "kernel": shaped(problem, fitted.kernel),
-        "bias": _shaped_bias(problem, fitted.bias),
-        "count": float(moments.count),
-        "spent": float(fitted.spent),
-        "residual_squares": fitted.squares.ravel(),
-        "target_squares": moments.target_spread().ravel(),
-        "uncertainty": uncertainty(moments, fitted, bias, settings.errors, views, parts),
-        "identifiability": known,
-        "condition": condition,
-        "method": fitted.words,
-        "geometry": problem.options._asdict(),
-        "learnt_bias": bias,
-        "constraint": _words(settings.constraint),
-        "ridge": fitted.strength,
-        "history": tuple((step, loss, shaped(problem, kernel)) for step, loss, kernel in fitted.history),
-        "warnings": (*fitted.notes, *_warnings(moments, fitted, condition)),
-    }
+    return KernelFit(
+        kernel=_shaped(problem, fitted.kernel),
+        bias=float(fitted.bias[0, 0]) if problem.planar else _like(problem, fitted.bias.ravel()),
+        count=float(moments.count),
+        spent=float(fitted.spent),
+        residual_squares=fitted.squares.ravel(),
+        target_squares=moments.target_spread().ravel(),
+        uncertainty=uncertainty(moments, fitted, bias, settings.errors, views, parts),
+        identifiability=identifiabilities(moments, fitted, problem.kernel_shape, bias),
+        condition=condition,
+        method=fitted.words,
+        geometry=problem.options._asdict(),
+        learnt_bias=bias,
+        constraint=_words(settings.constraint),
+        ridge=fitted.strength,
+        history=tuple(step._replace(kernel=_shaped(problem, step.kernel)) for step in fitted.history),
+        warnings=(*fitted.notes, *_warnings(moments, fitted, condition)),
+    )
 
 
 def _condition(moments: Moments, group: int, bias: bool) -> float:
@@ -113,16 +112,10 @@ def _condition(moments: Moments, group: int, bias: bool) -> float:
     return float(kept[-1] / kept[0]) if len(kept) else np.inf
 
 
-def shaped(problem: Problem, kernel: Array) -> Any:
+def _shaped(problem: Problem, kernel: Array) -> Any:
     """Give a kernel its shape, and its library."""
-    arranged: Any = four_dimensional(problem, kernel)
-    if problem.planar:
-        arranged = arranged[0, 0]
-    return _like(problem, arranged)
-
-
-def _shaped_bias(problem: Problem, bias: Array) -> Any:
-    return float(bias[0, 0]) if problem.planar else _like(problem, bias.ravel())
+    arranged = problem.arranged(kernel)
+    return _like(problem, arranged[0, 0] if problem.planar else arranged)
 
 
 def _like(problem: Problem, array: Array) -> Any:

@@ -130,6 +130,19 @@ class Moments:
             float(self.count),
         )
 
+    def bordered(self, group: int, bias: bool) -> Quadratic:
+        """Give the squared error of one group with the bias as the last entry, about the moments' shifts."""
+        if not bias:
+            return self.quadratic(group, bias=False)
+        sums = self.tap_sums[group][:, np.newaxis]
+        corner = np.array([[float(self.count)]])
+        return Quadratic(
+            np.block([[self.gram[group], sums], [sums.T, corner]]).astype(np.float64),
+            np.concatenate([self.right[group], self.target_sums[group][np.newaxis]]).astype(np.float64),
+            self.squares[group].astype(np.float64),
+            float(self.count),
+        )
+
     def rest(self, group: int, bias: bool, kernel: Array) -> tuple[Array, Array]:
         """Give ``right - gram.k`` and the squares left over, for kernels (taps, outputs).
 

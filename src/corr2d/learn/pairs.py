@@ -1,23 +1,25 @@
 """Images and targets, validated: which window belongs to which target, with which weight.
 
-Every pair is seen as (N, channels, rows, columns) here, whatever it came as. The window is resolved by the
-operator's own rules, so that a learnt kernel means in `corr2d` exactly what it was fitted to mean.
+Every pair is seen as (N, channels, rows, columns) here, whatever it came as: read once, and then seen by the
+windows of as many sizes and shifts as are tried.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from corr2d.arguments import both, whole, whole_pair
+from corr2d.adjoints import Geometry, correlate
+from corr2d.arguments import both
 from corr2d.arrays import as_numbers, is_tensor, plain
-from corr2d.correlation.options import channels_last_but_two, read_number
+from corr2d.correlation.options import channels_last_but_two
 from corr2d.dtypes import COMPLEX
 from corr2d.errors import describe, refuse
-from corr2d.learn.views import Geometry, Pair, Problem
-from corr2d.window import Axis, border_pair, resolve_window
+from corr2d.learn.options import moved, resolve
+from corr2d.learn.views import DOUBLE, Options, Pair, Problem, windows_inside
+from corr2d.window import Axis
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
     import numpy.typing as npt
@@ -32,59 +34,33 @@ MOST_COLOURS = 4
 SMALLEST, LARGEST = 1e-70, 1e70
 
 
-def read_size(size: Any) -> tuple[int, int]:
-    """Read the size of the kernel, (kh, kw)."""
-    if isinstance(size, str):
-        refuse("size", "an int, a (kh, kw) pair of ints, or 'auto'", repr(size))
-    return whole_pair("size", size, least=1)
+class Read(NamedTuple):
+    """One pair as it was read."""
+
+    name: str
+    image: Array  # (N, channels, H, W)
+    target: Array  # (N, channels, H', W')
+    weights: Array | None  # (N, H', W') bool or float64
+    finite: bool  # windows that see NaN or infinity are left out
 
 
-def read_options(
-    padding: Any,
-    border: Any,
-    fill: Any,
-    stride: Any,
-    dilation: Any,
-    anchor: Any,
-    groups: Any,
-    channel_axis: Any,
-) -> Geometry:
-    """Read the window's options, once, into plain values that can be compared and printed.
+@dataclass(frozen=True)
+class Given:
+    """Everything that came with the images, read once; no window is laid over it yet."""
 
-    A pair of equal sides is the one value that stands for both: `both` gives the pair again.
-    """
-    return Geometry(
-        _as_plain(padding),
-        _joined(border_pair(border)),
-        _read_fill(fill),
-        _joined(whole_pair("stride", stride, least=1)),
-        _joined(whole_pair("dilation", dilation, least=1)),
-        _as_plain(anchor),
-        whole("groups", groups, 1),
-        _as_plain(channel_axis),
-    )
+    groups: int
+    channels: int  # image channels of a group
+    outputs: int  # target channels of a group
+    planar: bool
+    tensor: bool
+    options: Options
+    pairs: tuple[Read, ...]
+    originals: tuple[tuple[Any, Any], ...]  # the caller's own images and targets
 
 
-def _joined(pair: tuple[Any, Any]) -> Any:
-    return pair[0] if pair[0] == pair[1] else pair
-
-
-def _as_plain(value: Any) -> Any:
-    """Give arrays, ranges and lists as tuples, and NumPy's numbers as Python's."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    return tuple(map(_as_plain, value)) if isinstance(value, (list, tuple, range)) else value
-
-
-def read_problem(
-    images: Any,
-    targets: Any,
-    size: tuple[int, int] | None,
-    options: Geometry,
-    mask: Any = None,
-    weights: Any = None,
-) -> Problem:
-    """Validate everything that comes with the images; a size still to be found is that of one tap."""
+def read_pairs(images: Any, targets: Any, options: Options, mask: Any = None, weights: Any = None) -> Given:
+    """Validate everything that comes with the images."""
+    images, targets = _without_gradients(images), _without_gradients(targets)
     several = is_list(images)
     image_list = list(images) if several else [images]
     target_list = list(targets) if several and is_list(targets) else [targets]
@@ -95,26 +71,56 @@ def read_problem(
         refuse("targets", "as many as images", got, "Give two lists of one length, in one order.")
     masks = _spread("mask", mask, len(image_list), several)
     scales = _spread("weights", weights, len(image_list), several)
-    problem = None
+    kind = None
     pairs = []
-    for number, (image, target) in enumerate(zip(image_list, target_list, strict=True)):
+    originals = tuple(zip(image_list, target_list, strict=True))
+    for number, (image, target) in enumerate(originals):
         name = f"[{number}]" if several else ""
-        found, pair = _read_pair(name, image, target, size, options, masks[number], scales[number])
-        if problem is not None and found[:4] != problem[:4]:
+        found, pair = _read_pair(name, image, target, options, masks[number], scales[number])
+        if kind is not None and found[:4] != kind[:4]:
             refuse(
                 f"images{name}",
                 "of the same channels as the first pair",
-                f"{_channels(found)} after {_channels(problem)}",
+                f"{_channels(found)} after {_channels(kind)}",
                 "Learn one kernel for each kind of pair.",
             )
-        problem = problem or found
+        kind = kind or found
         pairs.append(pair)
-    assert problem is not None
-    groups, channels, outputs, planar, tensor = problem
-    return Problem(size or (1, 1), groups, channels, outputs, planar, tensor, options, tuple(pairs))
+    assert kind is not None
+    return Given(*kind, options, tuple(pairs), originals)
 
 
-def without_gradients(value: Any) -> Any:
+def lay_windows(given: Given, size: tuple[int, int], shift: tuple[int, int] = (0, 0)) -> Problem:
+    """Say which windows of a kernel of this size count; target i belongs to pixel i less `shift`."""
+    pairs = tuple(_laid(pair, size, given.options, shift) for pair in given.pairs)
+    return Problem(
+        size,
+        given.groups,
+        given.channels,
+        given.outputs,
+        given.planar,
+        given.tensor,
+        given.options,
+        pairs,
+    )
+
+
+def _laid(read: Read, size: tuple[int, int], options: Options, shift: tuple[int, int]) -> Pair:
+    rows, columns = moved(_window(read, size, options), shift)
+    weights = None if read.weights is None else read.weights.astype(np.float64, copy=False)
+    pair = Pair(read.name, read.image, read.target, weights, rows, columns, float(options.fill))
+    if options.border is None:
+        for axis in (rows, columns):
+            part = windows_inside(axis)
+            if part.start == part.stop:
+                got = f"{size[0]} x {size[1]} on {rows.image} x {columns.image} pixels"
+                remedy = "Take a smaller one, or say by border how the image goes on."
+                refuse("size", f"such that some window lies inside images{read.name}", got, remedy)
+        pair = pair.inside()
+    return _without_lost(pair, read.finite)
+
+
+def _without_gradients(value: Any) -> Any:
     """Take tensors without their part in any gradient, in lists too."""
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
@@ -163,14 +169,8 @@ def _spread(argument: str, value: Any, count: int, several: bool) -> list[Any]:
 
 
 def _read_pair(
-    name: str,
-    image: Any,
-    target: Any,
-    size: tuple[int, int] | None,
-    options: Geometry,
-    mask: Any,
-    weights: Any,
-) -> tuple[_Kind, Pair]:
+    name: str, image: Any, target: Any, options: Options, mask: Any, weights: Any
+) -> tuple[_Kind, Read]:
     tensor = is_tensor(image)
     pixels, values = _read_array("images" + name, image), _read_array("targets" + name, target)
     _check_magnitude("images" + name, pixels)
@@ -188,11 +188,9 @@ def _read_pair(
     if 0 in stack.shape or len(stack) != len(wanted):
         got = f"shapes {pixels.shape} and {values.shape}"
         refuse(f"images{name}", "at least one image, and as many as targets", got)
-    rows, columns = _window(name, stack, wanted, size, options)
-    pair = Pair(name, stack, wanted, None, rows, columns, float(options.fill))
-    pair = replace(pair, weights=_read_weights(pair, mask, weights))
+    counted = _read_weights(name, (len(wanted), *wanted.shape[2:]), mask, weights)
     kind = _Kind(groups, stack.shape[1] // groups, wanted.shape[1] // groups, planar, tensor)
-    return kind, pair
+    return kind, Read(name, stack, wanted, counted, isinstance(mask, str))
 
 
 def _read_array(argument: str, value: Any) -> Array:
@@ -235,51 +233,32 @@ def _check_groups(groups: int, channels: int, outputs: int) -> int:
     return groups
 
 
-def _read_fill(fill: Any) -> int | float:
-    value = read_number(fill)
-    if isinstance(value, complex) or not np.isfinite(float(value)):
-        refuse("fill", "a finite real number", describe(value))
-    return value if isinstance(value, int) else float(value)
-
-
-def resolve(shape: tuple[int, int], size: tuple[int, int], options: Geometry) -> tuple[Axis, Axis]:
-    """Resolve the window on an image of `shape`."""
-    return resolve_window(
-        shape,
-        size,
-        padding=options.padding,
-        border=options.border,
-        stride=options.stride,
-        dilation=options.dilation,
-        anchor=options.anchor,
-        flipped=False,
-    )
-
-
-def _window(
-    name: str, image: Array, target: Array, size: tuple[int, int] | None, options: Geometry
-) -> tuple[Axis, Axis]:
+def _window(read: Read, size: tuple[int, int], options: Options) -> tuple[Axis, Axis]:
     """Resolve the window, and check the target's size against it."""
-    shape, given = (image.shape[-2], image.shape[-1]), target.shape[-2:]
-    rows, columns = resolve(shape, size or (1, 1), options)
+    shape, given = (read.image.shape[2], read.image.shape[3]), read.target.shape[2:]
+    rows, columns = resolve(shape, size, options)
     if given == (rows.result, columns.result):
         return rows, columns
-    wanted = f"of {rows.result} x {columns.result} pixels for images{name} of {shape[0]} x {shape[1]}"
-    if size is None:
-        fitting = None
-        wanted = f"{wanted} with size='auto'"
-        remedy = "If only windows inside the images were kept, give the size in place of 'auto'."
-    else:
-        fitting = _fitting_padding(shape, given, size, options)
-        wanted = f"{wanted}, size {size}, padding={options.padding!r}"
-        remedy = f"padding={fitting!r} would fit." if fitting else "Crop the two to match."
-    if not fitting and options.channel_axis is None and shape[1] == given[1] <= MOST_COLOURS:
+    fitting = _fitting_padding(shape, given, size, options)
+    remedy = f"padding={fitting!r} would fit." if fitting else "Crop the two to match."
+    asked = f", size {size}, padding={options.padding!r}"
+    return refuse_size(read, (rows, columns), asked, remedy, options.channel_axis is None and not fitting)
+
+
+def refuse_size(
+    read: Read, window: tuple[Axis, Axis], asked: str, remedy: str, no_channels: bool
+) -> NoReturn:
+    """Refuse targets of another size than their windows make; of few columns, channels were meant."""
+    shape, given = read.image.shape[2:], read.target.shape[2:]
+    wanted = " x ".join(str(axis.result) for axis in window)
+    rule = f"of {wanted} pixels for images{read.name} of {shape[0]} x {shape[1]}{asked}"
+    if no_channels and shape[1] == given[1] <= MOST_COLOURS:
         remedy = "Pass channel_axis=-1 for photographs stored (H, W, C)."
-    return refuse(f"targets{name}", wanted, f"{given[0]} x {given[1]}", remedy)
+    refuse(f"targets{read.name}", rule, f"{given[0]} x {given[1]}", remedy)
 
 
 def _fitting_padding(
-    shape: tuple[int, int], given: tuple[int, ...], size: tuple[int, int], options: Geometry
+    shape: tuple[int, int], given: tuple[int, ...], size: tuple[int, int], options: Options
 ) -> str | None:
     steps = both(options.dilation)
     spans = [(taps - 1) * step + 1 for taps, step in zip(size, steps, strict=True)]
@@ -292,28 +271,21 @@ def _fitting_padding(
     return None
 
 
-def _read_weights(pair: Pair, mask: Any, weights: Any) -> Array | None:
-    """Combine mask and weights; refuse what is not finite unless it has no weight."""
-    shape = (len(pair.image), pair.rows.result, pair.columns.result)
+def _read_weights(name: str, shape: tuple[int, int, int], mask: Any, weights: Any) -> Array | None:
+    """Combine mask and weights into (N, H', W'): bool where all weights are 0 or 1."""
     combined: Array | None = None
     if weights is not None:
-        combined = _read_map("weights", pair.name, weights, shape).astype(np.float64)
+        combined = _read_map("weights", name, weights, shape).astype(np.float64)
         if not np.isfinite(combined).all() or combined.min() < 0:
-            refuse(f"weights{pair.name}", "finite and not negative", "some that are not")
+            refuse(f"weights{name}", "finite and not negative", "some that are not")
     if isinstance(mask, str):
         if mask != FINITE:
             refuse("mask", "None, 'finite' or boolean arrays of the targets' shape", repr(mask))
-        allowed = ~_not_finite(pair)
-        if not allowed.all():
-            combined = allowed.astype(np.float64) if combined is None else combined * allowed
     elif mask is not None:
-        allowed = _read_map("mask", pair.name, mask, shape)
+        allowed = _read_map("mask", name, mask, shape)
         if allowed.dtype != bool:
-            refuse(f"mask{pair.name}", "boolean", describe(mask), "True marks what counts.", TypeError)
-        combined = allowed.astype(np.float64) if combined is None else combined * allowed
-    for argument, array in (("images", pair.image), ("targets", pair.target)):
-        if not _all_finite(array):
-            _check_left_out(argument, pair, combined)
+            refuse(f"mask{name}", "boolean", describe(mask), "True marks what counts.", TypeError)
+        combined = allowed.copy() if combined is None else combined * allowed
     return combined
 
 
@@ -327,24 +299,18 @@ def _read_map(argument: str, name: str, value: Any, shape: tuple[int, int, int])
     return array.reshape(shape)
 
 
-def _all_finite(array: Array) -> bool:
-    return array.dtype.kind != "f" or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
-
-
-def _not_finite(pair: Pair) -> Array:
-    """Mark the windows that see a NaN or infinity, or whose target is one: (N, H', W')."""
-    bad: Array = np.logical_not(np.isfinite(pair.target).all(axis=1))
-    if not _all_finite(pair.image):
-        lost: Array = np.logical_not(np.isfinite(pair.image).all(axis=1, keepdims=True))
-        seen = replace(pair, image=lost, fill=0.0).pixels()
-        for tap in taps_of(seen, pair):
-            bad |= tap[:, 0] > 0
-    return bad
-
-
-def _check_left_out(argument: str, pair: Pair, weights: Array | None) -> None:
-    if weights is None or bool((_not_finite(pair) & (weights > 0)).any()):
-        array = pair.image if argument == "images" else pair.target
+def _without_lost(pair: Pair, finite: bool) -> Pair:
+    """Leave out the windows that see NaN or infinity if that was asked for, else refuse any that counts."""
+    if _all_finite(pair.image) and _all_finite(pair.target):
+        return pair
+    no_target: Array = np.logical_not(np.isfinite(pair.target).all(axis=1))
+    lost = no_target | _seen(np.logical_not(np.isfinite(pair.image).all(axis=1, keepdims=True)), pair)
+    weights = np.ones(lost.shape) if pair.weights is None else pair.weights
+    if finite:
+        return replace(pair, weights=np.where(lost, 0.0, weights)) if lost.any() else pair
+    if pair.weights is None or bool((lost & (weights > 0)).any()):
+        at_fault = bool((no_target & (weights > 0)).any())
+        argument, array = ("targets", pair.target) if at_fault else ("images", pair.image)
         count = int(array.size - np.isfinite(array).sum())
         refuse(
             f"{argument}{pair.name}",
@@ -352,19 +318,20 @@ def _check_left_out(argument: str, pair: Pair, weights: Array | None) -> None:
             f"NaN or infinity in {count} of {array.size} places",
             "Pass mask='finite' to leave out every window that sees one.",
         )
+    return pair
 
 
-def taps_of(continued: Array, pair: Pair) -> list[Array]:
-    """View what each tap sees, in C order over (row, column): (N, channels, H', W') each."""
-    rows, columns = pair.rows, pair.columns
-    return [
-        continued[
-            ...,
-            a * rows.dilation : a * rows.dilation + (rows.result - 1) * rows.stride + 1 : rows.stride,
-            b * columns.dilation : b * columns.dilation
-            + (columns.result - 1) * columns.stride
-            + 1 : columns.stride,
-        ]
-        for a in range(rows.taps)
-        for b in range(columns.taps)
-    ]
+def _all_finite(array: Array) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
+
+
+def _seen(marks: Array, pair: Pair) -> Array:
+    """Mark the windows that see a marked pixel, (N, 1, H, W) to (N, H', W'): by counting them."""
+    if not marks.any():
+        return np.zeros((len(marks), pair.rows.result, pair.columns.result), bool)
+    rows, columns = pair.laid_out
+    counts = np.empty((len(marks), 1, rows.result, columns.result))
+    continued = replace(pair, image=marks, weights=None, fill=0.0).pixels()
+    ones = np.ones((1, 1, rows.taps, columns.taps))
+    correlate(continued, ones, Geometry(rows, columns, 1), DOUBLE, counts)
+    return np.asarray(counts[:, 0] > 0.5)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corr2d.learn.identifiability import least_determined
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -52,7 +54,7 @@ def _headline(fit: KernelFit) -> str:
     kernel = fit.kernel
     size = f"{kernel.shape[-2]} x {kernel.shape[-1]}"
     if kernel.ndim == 4:
-        groups = len(fit.identifiability)
+        groups = fit.groups
         size += f", {kernel.shape[1] * groups} to {kernel.shape[0]} channels"
         size += f" in {groups} groups" if groups > 1 else ""
     pairs = {0: "", 1: " of 1 pair"}.get(len(fit.pairs), f" of {len(fit.pairs)} pairs")
@@ -70,10 +72,10 @@ def _window(fit: KernelFit) -> list[str]:
     other = {
         name: value for name, value in fit.geometry.items() if value is not None and value != usual.get(name)
     }
-    said = [f"{name}={value!r}" for name, value in other.items()]
-    if fit.inside:
-        said.append("from windows inside the images alone")
-    return [f"  with {', '.join(said)}"] if said else []
+    said = ", ".join(f"{name}={value!r}" for name, value in other.items())
+    if fit.geometry.get("border", "constant") is None:
+        said += f"{', ' if said else ''}border=None: from windows inside the images alone"
+    return [f"  with {said}"] if said else []
 
 
 def _taps(fit: KernelFit) -> list[str]:
@@ -164,11 +166,9 @@ def _facts(fit: KernelFit) -> Iterator[tuple[str, str]]:
             f"the target lies {down:+d} rows and {right:+d} columns off; the kernel is about that place",
         )
     if fit.history:
-        loss = fit.history[-1][1]
-        yield (
-            "descent",
-            f"{len(fit.history) - 1} steps, loss {fit.history[0][1]:.6g} to {loss:.6g}; fit.history has all",
-        )
+        first, last = fit.history[0].loss, fit.history[-1].loss
+        steps = len(fit.history) - 1
+        yield "descent", f"{steps} steps, loss {first:.6g} to {last:.6g}; fit.history has all"
     for note in (*fit.uncertainty.notes, *fit.warnings):
         yield "note", note
 
@@ -219,17 +219,18 @@ def _solution(fit: KernelFit) -> str:
 
 
 def _determined(fit: KernelFit) -> str:
-    free = sum(group.free for group in fit.identifiability)
+    known = least_determined(fit.identifiability, fit.groups)
+    free = sum(group.free for group in known)
     if not free:
         return "nothing was left to determine: rank 0 of 0"
     if fit.rank == free:
-        taps = sum(group.undetermined.size for group in fit.identifiability)
+        taps = sum(group.undetermined.size for group in known)
         every = "all " if free > 1 else "the "
         return f"{every}{counted(free, 'tap' if free == taps else 'direction')}: rank {fit.rank} of {free}"
-    several = len(fit.identifiability) > 1
+    several = len(known) > 1
     told = [
         (f"group {place}: " if several else "") + "; ".join(group.sentences)
-        for place, group in enumerate(fit.identifiability)
+        for place, group in enumerate(known)
         if group.sentences
     ]
     return ". ".join(told[:2]) + (f" (and {len(told) - 2} groups more)" if len(told) > 2 else "")

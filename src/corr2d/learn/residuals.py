@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from corr2d.adjoints import Geometry, correlate, kernel_adjoint
-from corr2d.dtypes import Types
-from corr2d.learn.views import Problem, View, Views
+from corr2d.adjoints import correlate, kernel_adjoint
+from corr2d.learn.views import DOUBLE, Problem, View, Views
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
-
-_DOUBLE = Types("float64", "float64", "float64", "float64", exact=False)
 
 
 @dataclass(frozen=True)
@@ -28,32 +25,15 @@ class Pull:
     squares: Array  # (groups, outputs)
 
 
-def geometry_of(problem: Problem, view: View) -> Geometry:
-    """Give the geometry of a view, for the operator and its adjoint."""
-    return Geometry(view.rows, view.columns, problem.groups)
-
-
-def four_dimensional(problem: Problem, kernel: Array) -> Array:
-    """Arrange (groups, taps, outputs) as (groups * outputs, channels, kh, kw)."""
-    arranged = kernel.swapaxes(1, 2).reshape(-1, *problem.kernel_shape)
-    return np.ascontiguousarray(arranged)
-
-
-def by_group(problem: Problem, kernel: Array) -> Array:
-    """Arrange (groups * outputs, channels, kh, kw) as (groups, taps, outputs)."""
-    grouped: Array = kernel.reshape(problem.groups, problem.outputs, problem.taps).swapaxes(1, 2)
-    return grouped
-
-
 def left_over(problem: Problem, view: View, kernel: Array, bias: Array) -> Array:
     """Compute target less prediction in float64, (N, channels, H', W'), 0 where the weight is.
 
     `kernel` is (groups, taps, outputs), `bias` (groups, outputs), both for the view's shifted values.
     """
     left = np.empty(view.values.shape)
-    weights = four_dimensional(problem, kernel)
     offsets = np.ascontiguousarray(bias, np.float64).ravel()
-    correlate(view.continued, weights, geometry_of(problem, view), _DOUBLE, left, bias=offsets)
+    geometry = view.geometry(problem.groups)
+    correlate(view.continued, problem.arranged(kernel), geometry, DOUBLE, left, bias=offsets)
     np.subtract(view.values, left, out=left)
     if view.weights is not None:
         left *= (view.weights > 0)[:, np.newaxis]
@@ -64,11 +44,11 @@ def pull(problem: Problem, view: View, left: Array) -> Pull:
     """Sum what is left over, and its products with every tap."""
     weighted = left if view.weights is None else left * view.weights[:, np.newaxis]
     outputs = (problem.groups, problem.outputs)
-    geometry = geometry_of(problem, view)
+    geometry = view.geometry(problem.groups)
     products = kernel_adjoint(weighted, "float64", view.continued, "float64", geometry, sums="float64")
     squares = np.einsum("nohw,nohw->o", weighted, left)
     return Pull(
-        by_group(problem, products),
+        problem.by_group(products),
         weighted.sum(axis=(0, 2, 3)).reshape(outputs),
         squares.reshape(outputs),
     )

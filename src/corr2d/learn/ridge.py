@@ -32,6 +32,13 @@ GOLDEN = (np.sqrt(5) - 1) / 2
 SECTIONS = 20
 
 
+class Penalty(NamedTuple):
+    """What is made small: "taps" or "differences" of neighbours, and how much that counts."""
+
+    name: str
+    strength: float | None  # None: to be chosen
+
+
 class Tried(NamedTuple):
     """One strength, the freedom and the squares it leaves, its generalised cross-validation error."""
 
@@ -51,8 +58,6 @@ class Ridge:
     strength : float
     degrees_of_freedom : float
         Trace of the matrix that maps targets to fitted values, per output.
-    penalty : str
-        "taps" or "differences".
     path : tuple of Tried
         Every strength that was tried, ascending, 0 first; empty where it was given.
     notes : tuple of str
@@ -61,22 +66,20 @@ class Ridge:
     kernel: Array
     strength: float
     degrees_of_freedom: float
-    penalty: str
     path: tuple[Tried, ...]
     notes: tuple[str, ...] = ()
 
 
-def solve_ridge(quadratic: Quadratic, ridge: Any, kernel_shape: tuple[int, int, int]) -> Ridge:
+def solve_ridge(quadratic: Quadratic, ridge: Penalty, kernel_shape: tuple[int, int, int]) -> Ridge:
     """Fit kernels of shape (C_in, kh, kw) with a penalty.
 
     Parameters
     ----------
     quadratic : Quadratic
         A free bias has been eliminated.
-    ridge : float, "gcv", "smooth" or ("smooth", float)
-        A number is the strength of the penalty on the squared taps. "gcv" finds the one that minimises the
-        generalised cross-validation error ``n * error / (n - degrees of freedom)^2`` of all outputs together;
-        "smooth" does the same for the penalty on differences.
+    ridge : Penalty
+        A strength that is to be chosen is the one that minimises the generalised cross-validation error
+        ``n * error / (n - degrees of freedom)^2`` of all outputs together.
     kernel_shape : (C_in, kh, kw)
 
     References
@@ -84,27 +87,26 @@ def solve_ridge(quadratic: Quadratic, ridge: Any, kernel_shape: tuple[int, int, 
     .. [1] G. H. Golub, M. Heath and G. Wahba, "Generalized cross-validation as a method for choosing a good
        ridge parameter", Technometrics 21, 215-223, 1979, equation (1.4).
     """
-    penalty, strength = read(ridge)
-    matrix = penalty_matrix(penalty, kernel_shape)
-    if strength is not None:
-        kernel, freedom, notes = _fit(quadratic, matrix, strength)
-        return Ridge(kernel, strength, freedom, penalty, (), notes)
+    matrix = penalty_matrix(ridge.name, kernel_shape)
+    if ridge.strength is not None:
+        kernel, freedom, notes = _fit(quadratic, matrix, ridge.strength)
+        return Ridge(kernel, ridge.strength, freedom, (), notes)
     path = _Path(quadratic, matrix)
     tried = path.search()
     best = min(tried, key=lambda it: it.gcv)
     kernel, freedom, notes = _fit(quadratic, matrix, best.strength)
-    return Ridge(kernel, best.strength, freedom, penalty, tuple(tried), notes)
+    return Ridge(kernel, best.strength, freedom, tuple(tried), notes)
 
 
-def read(ridge: Any) -> tuple[str, float | None]:
-    """Give the penalty's name and its strength, None where it is to be chosen."""
+def read_ridge(ridge: Any) -> Penalty | None:
+    """Read 0, a number, "gcv", "smooth" or ("smooth", number); None where there is no penalty."""
     name, strength = ridge if isinstance(ridge, tuple) and len(ridge) == 2 else (ridge, None)
     if isinstance(name, str):
         if name not in NAMES or (strength is not None and name == "gcv"):
             _refuse(ridge)
         penalty = "differences" if name == "smooth" else "taps"
         if strength is None:
-            return penalty, None
+            return Penalty(penalty, None)
     elif strength is None:
         penalty, strength = "taps", name
     else:
@@ -113,7 +115,7 @@ def read(ridge: Any) -> tuple[str, float | None]:
         _refuse(ridge)
     if not np.isfinite(strength) or strength < 0:
         refuse("ridge", "at least 0 and finite", describe(ridge))
-    return penalty, float(strength)
+    return Penalty(penalty, float(strength)) if strength else None
 
 
 def _refuse(ridge: Any) -> Any:

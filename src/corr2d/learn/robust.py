@@ -17,7 +17,6 @@ from corr2d.learn.gram import moments_of, reweighted
 from corr2d.learn.moments import Moments
 from corr2d.learn.residuals import left_over
 from corr2d.learn.settings import Settings
-from corr2d.learn.solving import Frame
 from corr2d.learn.views import OneOutput, Views
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -58,8 +57,8 @@ def _tukey(left: Array, scale: float) -> Array:
     return weights
 
 
-def fit_robust(views: Views, moments: Moments, settings: Settings) -> tuple[Moments, Fitted]:
-    """Fit every output by `settings.loss`; the moments of all windows come back as they were.
+def fit_robust(views: Views, moments: Moments, settings: Settings) -> Fitted:
+    """Fit every output by `settings.loss`.
 
     References
     ----------
@@ -75,7 +74,7 @@ def fit_robust(views: Views, moments: Moments, settings: Settings) -> tuple[Mome
     notes.append(f"residual std is {MAD} times the median absolute residual, which outliers do not move")
     if not all(one.settled for row in found for one in row):
         notes.append(f"the weights had not settled after {MOST_ROUNDS} rounds")
-    fitted = Fitted(
+    return Fitted(
         np.stack([np.concatenate([one.fitted.kernel[0] for one in row], axis=1) for row in found]),
         np.array([[one.fitted.bias[0, 0] for one in row] for row in found]),
         scales**2 * freedom,
@@ -87,7 +86,6 @@ def fit_robust(views: Views, moments: Moments, settings: Settings) -> tuple[Mome
         strength=first.strength,
         notes=tuple(dict.fromkeys(notes)),
     )
-    return moments, fitted
 
 
 def _tangents(found: list[list[_Found]]) -> tuple[tuple[Array, ...], ...] | None:
@@ -142,11 +140,7 @@ class _Rounds:
     def _residuals(self) -> list[Array]:
         """What is left over, (N, H', W') of each pair."""
         views, kernel = self.views, self.fitted.kernel
-        frame = Frame(self.base, views.shift, views.target_shift, bool(self.settings.bias))
-        if self.settings.bias:
-            inner = self.fitted.bias - views.target_shift + views.shift * kernel.sum(axis=1)
-        else:
-            inner = frame.best_bias(kernel)
+        inner = views.inner_bias(self.fitted.bias, kernel)
         return [left_over(views.problem, view, kernel, inner)[:, 0] for view in views]
 
     def _counted(self) -> Array:

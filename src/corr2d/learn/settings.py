@@ -1,18 +1,20 @@
-"""What a fit is asked for beside its images: every option checked, alone and together."""
+"""What a fit is asked for beside its images: every option checked, alone and together, before any work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from corr2d.errors import describe, refuse, suggestion
-from corr2d.learn.constraints import Constraint, prepare
+from corr2d.arguments import choice, flag, real, whole
+from corr2d.errors import describe, refuse
+from corr2d.learn.constraints import Constraint, declared, prepare
 from corr2d.learn.methods import METHODS as DESCENTS
-from corr2d.learn.ridge import read as read_ridge
+from corr2d.learn.ridge import Penalty, read_ridge
 from corr2d.learn.uncertainty import WAYS
+from corr2d.learn.views import Problem
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
     import numpy.typing as npt
@@ -28,53 +30,63 @@ LOSSES = ("squared", "huber", "l1", "tukey")
 class Settings:
     """How to fit, and what to tell of the fit."""
 
-    bias: bool = False
-    method: str = "exact"
-    loss: str = "squared"
-    clip: tuple[float, float] | None = None
-    ridge: Any = 0.0
-    constraint: Any = None
-    errors: str = "iid"
-    init: Any = None
-    lr: Any = None
-    steps: Any = None
-    progress: Progress | None = None
+    bias: bool
+    method: str
+    loss: str
+    clip: tuple[float, float] | None
+    ridge: Penalty | None
+    constraint: Any
+    errors: str
+    init: Any
+    lr: float | None
+    steps: int | None
+    progress: Progress | None
+    conditions: Constraint | None = None  # the constraint, read for kernels of one shape
+    start: Array | None = None  # init as (groups, taps, outputs)
 
-    @property
-    def penalised(self) -> bool:
-        """Whether there is a ridge, of whatever strength."""
-        return not (isinstance(self.ridge, (int, float)) and self.ridge == 0)
+    def on(self, problem: Problem) -> Settings:
+        """Read what depends on the kernel's shape and on which windows count."""
+        if self.errors == "hac" and problem.weighted:
+            refuse("errors", "'iid' or 'tiles' where some windows are left out or weighted", "'hac'")
+        conditions = None if self.constraint is None else prepare(self.constraint, problem.kernel_shape)
+        start = None if self.init is None else _read_init(self.init, problem)
+        return replace(self, conditions=conditions, start=start)
 
-    def constraint_on(self, kernel_shape: tuple[int, int, int]) -> Constraint | None:
-        """Read the constraint for kernels of one shape."""
-        return None if self.constraint is None else prepare(self.constraint, kernel_shape)
 
-
-def read_settings(**given: Any) -> Settings:
+def read_settings(
+    *,
+    bias: Any,
+    method: Any,
+    ridge: Any,
+    constraint: Any,
+    errors: Any,
+    init: Any,
+    lr: Any,
+    steps: Any,
+    loss: Any = "squared",
+    clip: Any = None,
+    progress: Any = None,
+) -> Settings:
     """Check every option, then every pair of them."""
-    settings = Settings(**given)
-    if not isinstance(settings.bias, (bool, np.bool_)):
-        refuse(
-            "bias", "True or False", describe(settings.bias), "A free bias is learnt, not given.", TypeError
-        )
-    _choice("method", settings.method, METHODS)
-    _choice("loss", settings.loss, LOSSES)
-    _choice("errors", settings.errors, WAYS)
-    read_ridge(settings.ridge)
-    if settings.progress is not None and not callable(settings.progress):
-        refuse("progress", "a function of (done, total)", describe(settings.progress), kind=TypeError)
-    if settings.clip is not None:
-        settings = Settings(**{**given, "clip": _range(settings.clip)})
+    if progress is not None and not callable(progress):
+        refuse("progress", "a function of (done, total)", describe(progress), kind=TypeError)
+    if constraint is not None:
+        declared(constraint)  # by its names; `on` reads it for a shape
+    settings = Settings(
+        flag("bias", bias, "A free bias is learnt, not given."),
+        choice("method", method, METHODS),
+        choice("loss", loss, LOSSES),
+        None if clip is None else _range(clip),
+        read_ridge(ridge),
+        constraint,
+        choice("errors", errors, WAYS),
+        init,
+        None if lr is None else real("lr", lr, above=0),
+        None if steps is None else whole("steps", steps, 0),
+        progress,
+    )
     _check_together(settings)
     return settings
-
-
-def _choice(argument: str, value: Any, choices: Sequence[str]) -> None:
-    rule = "one of " + ", ".join(map(repr, choices))
-    if not isinstance(value, str):
-        refuse(argument, rule, describe(value), kind=TypeError)
-    if value not in choices:
-        refuse(argument, rule, repr(value), suggestion(value, choices))
 
 
 def _range(clip: Any) -> tuple[float, float]:
@@ -101,8 +113,8 @@ def _check_together(settings: Settings) -> None:
             describe(settings.constraint),
             "method='exact' finds the constrained kernel itself.",
         )
-    if descends and isinstance(settings.ridge, str):
-        refuse("ridge", f"a number with method={settings.method!r}", repr(settings.ridge))
+    if descends and settings.ridge is not None and settings.ridge.strength is None:
+        refuse("ridge", f"a number with method={settings.method!r}", "a strength to be found")
     if settings.loss != "squared" and settings.clip is not None:
         refuse(
             "clip", "None unless loss='squared'", describe(settings.clip), "Clipped values are no outliers."
@@ -110,10 +122,25 @@ def _check_together(settings: Settings) -> None:
     if reweighted and settings.errors != "iid":
         what = "clip" if settings.clip is not None else f"loss={settings.loss!r}"
         refuse("errors", f"'iid' with {what}", repr(settings.errors))
-    if settings.clip is not None and (settings.constraint is not None or settings.penalised):
+    if settings.clip is not None and (settings.constraint is not None or settings.ridge is not None):
         refuse("clip", "None with a constraint or a ridge", describe(settings.clip))
     for name in ("init", "lr", "steps"):
         value = getattr(settings, name)
         if value is not None and not descends:
             remedy = "Pass method='sgd', 'momentum', 'adam' or 'lbfgs' to run a training loop."
             refuse(name, "None with method='exact'", describe(value), remedy)
+
+
+def _read_init(init: Any, problem: Problem) -> Array:
+    """Read the kernel that a loop starts from, in C order over (output, channel, row, column)."""
+    try:
+        values = np.asarray(init, np.float64)
+    except (TypeError, ValueError):
+        refuse("init", "an array of numbers", describe(init), kind=TypeError)
+    taps = problem.groups * problem.outputs * problem.taps
+    if values.size != taps:
+        rule = f"as many numbers as the kernel has taps, {taps}"
+        refuse("init", rule, f"shape {values.shape}", "Give it the kernel's shape.")
+    if not np.isfinite(values).all():
+        refuse("init", "finite", f"NaN or infinity in {int((~np.isfinite(values)).sum())} of its taps")
+    return problem.by_group(values)

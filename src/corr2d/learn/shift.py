@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
 # Share of the image's mean power that is added to the power at each frequency before it is divided by.
 QUIET = 1e-2
+# Energy below this share of the peak's is noise, spread over all of the neighbourhood.
+FAINT = 1 / 20
 
 
 def find_shift(image: Array, target: Array, reach: int) -> tuple[int, int]:
@@ -51,8 +53,7 @@ def _centre(energy: Array, peak: tuple[int, int], reach: int) -> tuple[int, int]
         for side, place in zip(energy.shape, peak, strict=True)
     ]
     near = energy[np.ix_(*lines)]
-    # What is far below the peak is noise, spread over all of the neighbourhood.
-    near = np.where(near > near.max() / 20, near, 0.0)
+    near = np.where(near > FAINT * near.max(), near, 0.0)
     for axis, (side, place) in enumerate(zip(energy.shape, peak, strict=True)):
         middle = float((near.sum(axis=1 - axis) * offsets).sum() / near.sum())
         there = place + round(middle)

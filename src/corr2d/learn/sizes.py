@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from corr2d.errors import refuse
 from corr2d.learn.quadratic import Quadratic
 from corr2d.learn.semidefinite import equilibration, rounding
 from corr2d.printed import Printed
@@ -110,13 +109,10 @@ def support(kernel_shape: tuple[int, int, int], size: tuple[int, int]) -> Array:
     return taps[:, top : top + size[0], left : left + size[1]].ravel()
 
 
-def choose_size(
-    total: Quadratic,
-    tiles: Sequence[Quadratic],
-    kernel_shape: tuple[int, int, int],
-    candidates: Sequence[tuple[int, int]] | None = None,
-) -> SizePath:
-    """Choose the smallest size whose error on tiles left out is within one standard error of the best.
+def choose_size(total: Quadratic, tiles: Sequence[Quadratic], kernel_shape: tuple[int, int, int]) -> SizePath:
+    """Choose the smallest square whose error on tiles left out is within one standard error of the best.
+
+    Squares of 1, 2, 3, ... are cut where the kernel is shorter.
 
     Parameters
     ----------
@@ -126,8 +122,6 @@ def choose_size(
     tiles : sequence of Quadratic
         The same sums over parts of the samples. Fewer than four: BIC chooses.
     kernel_shape : (C_in, kh, kw)
-    candidates : sequence of (kh, kw), optional
-        Each must hold the one before. Default: squares of 1, 2, 3, ... as far as the kernel goes.
 
     Returns
     -------
@@ -139,7 +133,8 @@ def choose_size(
     for all sizes does not enter. Errors below rounding count as equal, so an exact fit chooses the smallest
     size that is exact. Cost: one factorisation, taps^3 / 3, and one for each tile.
     """
-    sizes = _nested(kernel_shape, candidates)
+    _, kh, kw = kernel_shape
+    sizes = [(min(side, kh), min(side, kw)) for side in range(1, max(kh, kw) + 1)]
     order, counts = _outwards(kernel_shape, sizes, len(total.gram))
     path = _Nested(total, order, counts)
     errors = path.errors()
@@ -163,20 +158,6 @@ def choose_size(
     chosen = next(row for row in rows if row.behind <= row.spread + slack)
     why = f"Chosen: the smallest within one standard error of the best, {len(tiles)} tiles left out in turn."
     return SizePath(tuple(rows), chosen.size, why)
-
-
-def _nested(
-    kernel_shape: tuple[int, int, int], candidates: Sequence[tuple[int, int]] | None
-) -> list[tuple[int, int]]:
-    _, kh, kw = kernel_shape
-    if candidates is None:
-        return [(min(side, kh), min(side, kw)) for side in range(1, max(kh, kw) + 1)]
-    sizes = sorted({(int(size[0]), int(size[1])) for size in candidates})
-    for small, large in zip(sizes, [*sizes[1:], (kh, kw)], strict=True):
-        if small[0] < 1 or small[1] < 1 or small[0] > large[0] or small[1] > large[1]:
-            rule = f"sizes of which each holds the one before, of at most {kh}x{kw}"
-            refuse("candidates", rule, f"{small} before {large}")
-    return sizes
 
 
 def _outwards(

@@ -132,7 +132,6 @@ class Solved:
     squares: Array  # (groups, outputs): sum of squares left over
     factors: tuple[Factor, ...]
     corrections: int
-    first_correction: float = 0.0  # beside the kernel's size
 
     @property
     def rank(self) -> int:
@@ -154,11 +153,11 @@ def solve(moments: Moments, bias: bool, views: Views | None = None) -> Solved:
         offsets = moments.bias(kernel) if bias else np.zeros(squares.shape)
         return Solved(kernel, offsets, squares, factors, 0)
     factors, kernel = _factored(moments, quadratics, bias, views, TRUSTED)
-    solved = _corrected(views, moments, quadratics, bias, kernel, factors)
+    solved, first_correction = _corrected(views, moments, quadratics, bias, kernel, factors)
     doubtful = any(isinstance(factor, Cholesky) and factor.condition > SURE for factor in factors)
-    if doubtful and solved.first_correction > QUICK:
+    if doubtful and first_correction > QUICK:
         factors, kernel = _factored(moments, quadratics, bias, views, SURE)
-        solved = _corrected(views, moments, quadratics, bias, kernel, factors)
+        solved, _ = _corrected(views, moments, quadratics, bias, kernel, factors)
     return solved
 
 
@@ -200,11 +199,7 @@ def _first(
 
 def _largest_singular_value(moments: Moments, group: int, bias: bool) -> float:
     """Of all windows, not centred: that of a column of ones counts with a bias."""
-    plain = moments.about(0, 0)
-    gram = plain.gram[group].astype(np.float64)
-    if bias:
-        sums = plain.tap_sums[group][:, np.newaxis].astype(np.float64)
-        gram = np.block([[gram, sums], [sums.T, np.array([[float(plain.count)]])]])
+    gram = moments.about(0, 0).bordered(group, bias).gram
     return math.sqrt(max(float(np.linalg.eigvalsh(gram)[-1]), 0.0))
 
 
@@ -231,8 +226,10 @@ def _corrected(
     bias: bool,
     kernel: Array,
     factors: tuple[Factor, ...],
-) -> Solved:
+) -> tuple[Solved, float]:
     """Add the kernels that explain what is left over, until that gains nothing.
+
+    Returns what was solved, and the size of the first correction beside the kernel's.
 
     References
     ----------
@@ -258,7 +255,7 @@ def _corrected(
         done, last = done + 1, size
         if done >= MOST_CORRECTIONS or _enough(size, factors):
             break
-    return Solved(kernel, frame.given_bias(inner, kernel), squares, factors, done, first)
+    return Solved(kernel, frame.given_bias(inner, kernel), squares, factors, done), first
 
 
 class Frame:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from corr2d.adjoints import Geometry, correlate
-from corr2d.dtypes import Types
-from corr2d.errors import refuse
+from corr2d.learn.autocovariance import autocovariance, response
 from corr2d.learn.fitting import Fitted
 from corr2d.learn.gram import moments_of
 from corr2d.learn.identifiability import Identifiability, examine
 from corr2d.learn.moments import Moments
 from corr2d.learn.quadratic import Quadratic
 from corr2d.learn.residuals import left_over
-from corr2d.learn.solving import Frame
-from corr2d.learn.tiles import about_means
+from corr2d.learn.tiles import about_means, total_of
 from corr2d.learn.uncertainty import Uncertainty, hac, iid, joined, tiles
-from corr2d.learn.views import View, Views
+from corr2d.learn.views import DOUBLE, View, Views
 from corr2d.window import Axis
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -28,23 +25,22 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
     Array = npt.NDArray[Any]
 
-_DOUBLE = Types("float64", "float64", "float64", "float64", exact=False)
-
 
 def identifiabilities(
     moments: Moments, fitted: Fitted, shape: tuple[int, int, int], bias: bool
 ) -> tuple[Identifiability, ...]:
-    """Say of every group what its images determine."""
+    """Say of every group what its images determine; of every output, where a constraint tells them apart."""
     return tuple(
         examine(
             moments.quadratic(group, bias).gram,
             shape,
             count=moments.samples,
-            tangent=None if fitted.tangents is None else fitted.tangents[group][0],
+            tangent=tangent,
             null_space=None if fitted.nulls is None else fitted.nulls[group],
             bias=bias,
         )
         for group in range(len(moments.gram))
+        for tangent in ([None] if fitted.tangents is None else fitted.tangents[group])
     )
 
 
@@ -61,25 +57,11 @@ def uncertainty(
     if errors == "iid":
         return joined([each.iid(output) for each in groups for output in each.outputs])
     if errors == "tiles":
-        if parts is None:
-            refuse(
-                "errors",
-                "'iid' where tiles were not kept",
-                "'tiles'",
-                "Pass tiles=True to KernelAccumulator.",
-            )
+        assert parts is not None
         return joined([each.tiles(parts, output) for each in groups for output in each.outputs])
-    if views is None or views.problem.weighted:
-        why = "there are no pixels" if views is None else "some windows are left out or weighted"
-        refuse("errors", f"'iid' or 'tiles' where {why}", "'hac'")
-    frame = Frame(moments, views.shift, views.target_shift, bias)
-    kernel = fitted.kernel
-    inner = (
-        fitted.bias - views.target_shift + views.shift * kernel.sum(axis=1)
-        if bias
-        else frame.best_bias(kernel)
-    )
-    left = [left_over(views.problem, view, kernel, inner) for view in views]
+    assert views is not None
+    inner = views.inner_bias(fitted.bias, fitted.kernel)
+    left = [left_over(views.problem, view, fitted.kernel, inner) for view in views]
     return joined([each.hac(views, left, output) for each in groups for output in each.outputs])
 
 
@@ -99,7 +81,7 @@ class _Group:
             return [None]
         return list(range(self.fitted.kernel.shape[2]))
 
-    def _of(self, output: int | None) -> tuple[Quadratic, Array, dict[str, Any], slice]:
+    def _of(self, output: int | None) -> tuple[Quadratic, dict[str, Any], slice]:
         one = slice(None) if output is None else slice(output, output + 1)
         quadratic = replace(
             self.quadratic, right=self.quadratic.right[:, one], squares=self.quadratic.squares[one]
@@ -110,10 +92,10 @@ class _Group:
             "penalty": self.fitted.penalty,
             "means": self.means,
         }
-        return quadratic, self.fitted.kernel[self.group][:, one], more, one
+        return quadratic, more, one
 
     def iid(self, output: int | None) -> Uncertainty:
-        quadratic, kernel, more, one = self._of(output)
+        quadratic, more, one = self._of(output)
         freedom = quadratic.count - self.fitted.spent
         squares = self.fitted.squares[self.group][one]
         variance = squares / freedom if freedom > 0 else np.full(squares.shape, np.nan)
@@ -126,7 +108,7 @@ class _Group:
             return Uncertainty("iid", covariance[np.newaxis, :taps, :taps], np.ones(1), freedom, bias)
         if self.fitted.inverses is not None:
             return self._plain(self.fitted.inverses[self.group], variance, freedom)
-        return iid(quadratic, kernel, spent=self.fitted.spent, variance=variance, **more)
+        return iid(quadratic, variance, spent=self.fitted.spent, **more)
 
     def _plain(self, inverse: Array, variance: Array, freedom: float) -> Uncertainty:
         """What `iid` would find, from the inverse that the fit left behind, near-singular ones included."""
@@ -136,54 +118,50 @@ class _Group:
         return Uncertainty("iid", inverse[np.newaxis], variance, freedom, bias)
 
     def tiles(self, parts: list[Moments], output: int | None) -> Uncertainty:
-        _, kernel, more, one = self._of(output)
+        _, more, one = self._of(output)
+        kernel = self.fitted.kernel[self.group][:, one]
         found, sums = [], []
         for part in parts:
-            about = about_means(part, self.moments, self.group, self.bias)
+            if self.bias:
+                about, taps, targets = about_means(part, self.moments, self.group)
+                sums.append(targets[one] - taps @ kernel)
+            else:
+                about = part.quadratic(self.group, bias=False)
             found.append(replace(about, right=about.right[:, one], squares=about.squares[one]))
-            # About the means of all: what the bias explains is gone already.
-            means = self.moments.tap_sums[self.group] / float(self.moments.count)
-            target_means = self.moments.target_sums[self.group] / float(self.moments.count)
-            targets = part.target_sums[self.group] - part.count * target_means
-            sums.append(targets[one] - (part.tap_sums[self.group] - part.count * means) @ kernel)
         return tiles(found, kernel, residual_sums=np.stack(sums) if self.bias else None, **more)
 
     def hac(self, views: Views, left: list[Array], output: int | None) -> Uncertainty:
-        quadratic, _, more, one = self._of(output)
-        outputs = range(self.fitted.kernel.shape[2])[one]
-        channels = [self.group * self.fitted.kernel.shape[2] + each for each in outputs]
-        residuals = [plane[channels] for each in left for plane in each]
-        return hac(quadratic, residuals, self._filtered(views), spent=self.fitted.spent, **more)
+        quadratic, more, one = self._of(output)
+        outputs = self.fitted.kernel.shape[2]
+        channels = [self.group * outputs + each for each in range(outputs)[one]]
+        noises = [autocovariance([plane[channel] for each in left for plane in each]) for channel in channels]
+        meats = [self._gram_of_filtered(views, response(noise)) for noise in noises]
+        return hac(quadratic, noises, meats, spent=self.fitted.spent, **more)
 
-    def _filtered(self, views: Views) -> Callable[[Array], tuple[Array, float]]:
+    def _gram_of_filtered(self, views: Views, kernel: Array) -> Array:
+        """Sum over windows of filtered images, brought to as many windows as there are of the images."""
         problem = views.problem
         single = Views(replace(problem, groups=1, outputs=1), 0.0, 0.0)
         channels = slice(self.group * problem.channels, (self.group + 1) * problem.channels)
-
-        def filtered(response: Array) -> tuple[Array, float]:
-            total = None
-            for view in views:
-                part = moments_of(single, _filtered_view(view, channels, response))
-                total = part if total is None else total + part
-            assert total is not None
-            return total.quadratic(0, self.bias).gram, float(total.count)
-
-        return filtered
+        total = total_of([moments_of(single, _filtered_view(view, channels, kernel)) for view in views])
+        gram: Array = total.quadratic(0, self.bias).gram * (self.quadratic.count / float(total.count))
+        return gram
 
 
-def _filtered_view(view: View, channels: slice, response: Array) -> View:
-    """Filter the continued image round its edges, taps as far apart as windows are."""
+def _filtered_view(view: View, channels: slice, kernel: Array) -> View:
+    """Filter the continued image round its edges, taps as far apart as windows are.
+
+    Not "valid": the filter may be as large as a small image.
+    """
     images = view.continued[:, channels]
     images = images.reshape(-1, 1, *images.shape[2:])
     axes = [
         Axis(length, taps, 1, axis.stride, axis.stride * (taps // 2), axis.stride * (taps // 2), "wrap")
-        for length, taps, axis in zip(
-            images.shape[2:], response.shape, (view.rows, view.columns), strict=True
-        )
+        for length, taps, axis in zip(images.shape[2:], kernel.shape, (view.rows, view.columns), strict=True)
     ]
     filtered = np.empty((*images.shape[:2], axes[0].result, axes[1].result))
-    kernel = np.ascontiguousarray(response[np.newaxis, np.newaxis])
-    correlate(images, kernel, Geometry(axes[0], axes[1], 1), _DOUBLE, filtered)
+    kernel = np.ascontiguousarray(kernel[np.newaxis, np.newaxis])
+    correlate(images, kernel, Geometry(axes[0], axes[1], 1), DOUBLE, filtered)
     filtered = filtered.reshape(len(view.values), -1, *filtered.shape[2:])
     rows, columns = (
         Axis(length, axis.taps, axis.stride, axis.dilation, 0, 0, "constant")

@@ -65,10 +65,8 @@ def total_of(parts: list[Moments]) -> Moments:
     return total
 
 
-def about_means(part: Moments, total: Moments, group: int, bias: bool) -> Quadratic:
-    """Give a part's squared error about the means of all, where a bias was eliminated there."""
-    if not bias:
-        return part.quadratic(group, bias=False)
+def about_means(part: Moments, total: Moments, group: int) -> tuple[Quadratic, Array, Array]:
+    """Give a part's squared error, tap and target sums about the means of all: no bias is left there."""
     count = float(part.count)
     means = total.tap_sums[group] / float(total.count)
     target_means = total.target_sums[group] / float(total.count)
@@ -79,18 +77,4 @@ def about_means(part: Moments, total: Moments, group: int, bias: bool) -> Quadra
     right = part.right[group] - np.outer(means, targets) - np.outer(taps, target_means)
     right = right - count * np.outer(means, target_means)
     squares = part.squares[group] - target_means * (2 * targets + count * target_means)
-    return Quadratic(gram, right, squares, count)
-
-
-def bordered(part: Moments, group: int, bias: bool) -> Quadratic:
-    """Give a part's squared error with the bias as the last entry, about the moments' shifts."""
-    if not bias:
-        return part.quadratic(group, bias=False)
-    sums = part.tap_sums[group][:, np.newaxis]
-    corner = np.array([[float(part.count)]])
-    return Quadratic(
-        np.block([[part.gram[group], sums], [sums.T, corner]]).astype(np.float64),
-        np.concatenate([part.right[group], part.target_sums[group][np.newaxis]]).astype(np.float64),
-        part.squares[group].astype(np.float64),
-        float(part.count),
-    )
+    return Quadratic(gram, right, squares, count), taps, targets

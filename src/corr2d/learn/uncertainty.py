@@ -15,7 +15,7 @@ This room knows sums and residuals; whose windows they were, only those who call
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corr2d.errors import refuse
-from corr2d.learn.autocovariance import autocovariance, response
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -98,57 +97,46 @@ def joined(parts: Sequence[Uncertainty]) -> Uncertainty:
 
 def iid(
     quadratic: Quadratic,
-    kernel: Array,
+    variance: Array,
     *,
     spent: float,
     tangent: Array | None = None,
     penalty: Array | None = None,
-    variance: Array | None = None,
     means: Array | None = None,
 ) -> Uncertainty:
-    """Uncertainty under independent noise of one variance: ``s^2 B gram B``, ``s^2 = RSS / (n - spent)``.
+    """Uncertainty under independent noise of one variance: ``s^2 B gram B``.
 
     Parameters
     ----------
     quadratic : Quadratic
         Of one group of channels; about the means where a bias was eliminated.
-    kernel : ndarray, shape (taps, outputs)
-        The solution.
+    variance : ndarray, shape (outputs,)
+        Of the noise, ``s^2``.
     spent : float
         Degrees of freedom used, those of the bias included.
     tangent : ndarray, shape (taps, m), optional
         Directions in which the kernel is free; by default all.
     penalty : ndarray, shape (taps, taps), optional
         What was added to the Gram matrix. The intervals are then about the mean of the shrunk kernel.
-    variance : ndarray, shape (outputs,), optional
-        Of the noise, where it is known better than from RSS.
     means : ndarray, shape (taps,), optional
         The mean window, where a bias was eliminated.
     """
-    freedom = quadratic.count - spent
-    noise = _noise(quadratic, kernel, freedom) if variance is None else np.asarray(variance, np.float64)
     spread = bread(quadratic.gram, tangent, penalty)
     shared = spread if penalty is None else spread @ quadratic.gram @ spread
     bias = None
     if means is not None:
-        bias = noise * (1 / quadratic.count + means @ shared @ means)
+        bias = variance * (1 / quadratic.count + means @ shared @ means)
     notes = () if penalty is None else (SHRUNK,)
-    return Uncertainty("iid", shared[None], noise, freedom, bias, notes)
+    return Uncertainty("iid", shared[None], variance, quadratic.count - spent, bias, notes)
 
 
 SHRUNK = "with a ridge the intervals tell the scatter of the shrunk kernel, not how far it was shrunk"
 
 
-def _noise(quadratic: Quadratic, kernel: Array, freedom: float) -> Array:
-    """Variance of the residual; NaN where as many taps as samples leave none."""
-    left = quadratic.error(kernel)
-    return left / freedom if freedom > 0 else np.full(left.shape, np.nan)
-
-
 def hac(
     quadratic: Quadratic,
-    residuals: Sequence[Array],
-    filtered: Callable[[Array], tuple[Array, float]],
+    noises: Sequence[Array],
+    meats: Sequence[Array],
     *,
     spent: float,
     tangent: Array | None = None,
@@ -159,13 +147,11 @@ def hac(
 
     Parameters
     ----------
-    residuals : sequence of ndarrays, shape (outputs, H', W')
-        Target less prediction, one for each pair.
-    filtered : function of one ndarray, shape (2r + 1, 2r + 1)
-        Filters the images (continued by their borders) with this response, its taps as far apart as windows
-        are, round the edges ("same" size, border "wrap"), and returns the Gram matrix of all windows of what
-        comes out, about its means where a bias was eliminated, and how many windows these were. Not "valid":
-        the response may be as large as a small image.
+    noises : sequence of ndarrays, shape (2r + 1, 2r + 1)
+        For each output the autocovariance of what is left over.
+    meats : sequence of ndarrays, shape (taps, taps)
+        For each output the Gram matrix of as many windows of the images filtered by its `response`, about its
+        means where a bias was eliminated.
     spent, tangent, penalty, means
         As for `iid`.
 
@@ -175,27 +161,21 @@ def hac(
        Series Analysis 16 (1995): the flat-topped taper of the autocovariance.
     """
     freedom = quadratic.count - spent
+    lost = quadratic.count / max(freedom, 1.0)
     spread = bread(quadratic.gram, tangent, penalty)
-    outputs = quadratic.right.shape[1]
-    shared = np.empty((outputs, *quadratic.gram.shape))
-    bias = np.empty(outputs)
-    reach = 0
-    for output in range(outputs):
-        planes = [residual[output] for residual in residuals]
-        covariances = autocovariance(planes) * (quadratic.count / max(freedom, 1.0))
-        # Half of the kept lags are the taper's.
-        reach = max(reach, (len(covariances) + 1) // 4)
-        meat, count = filtered(response(covariances))
-        shared[output] = spread @ (meat * (quadratic.count / count)) @ spread
-        bias[output] = max(covariances.sum(), 0.0) / quadratic.count
-        if means is not None:
-            bias[output] += means @ shared[output] @ means
-    known = np.full(outputs, 1.0 if freedom > 0 else np.nan)
+    shared = np.stack([lost * spread @ meat @ spread for meat in meats])
+    bias = None
+    if means is not None:
+        bias = lost * np.array([max(noise.sum(), 0.0) for noise in noises]) / quadratic.count
+        bias += np.einsum("i,oij,j->o", means, shared, means)
+    # Half of the kept lags are the taper's.
+    reach = max((len(noise) + 1) // 4 for noise in noises)
     notes: tuple[str, ...] = (
         (f"the residual is correlated up to about {reach} pixels apart",) if reach else ()
     )
     notes += () if penalty is None else (SHRUNK,)
-    return Uncertainty("hac", shared, known, freedom, None if means is None else bias, notes)
+    known = np.full(len(meats), 1.0 if freedom > 0 else np.nan)
+    return Uncertainty("hac", shared, known, freedom, bias, notes)
 
 
 def tiles(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from corr2d.dtypes import SMALL_INTEGERS
+from corr2d.adjoints import Geometry
+from corr2d.dtypes import SMALL_INTEGERS, Types
 from corr2d.window import Axis
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -17,8 +18,15 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
     Array = npt.NDArray[Any]
 
 
-class Geometry(NamedTuple):
-    """The options that say where windows lie, as `read_options` gives them: plain values."""
+# What sums over views are taken in.
+DOUBLE = Types("float64", "float64", "float64", "float64", exact=False)
+
+
+class Options(NamedTuple):
+    """The options that say where windows lie, as `read_options` gives them: plain values.
+
+    With the border None nothing is presumed past the edges: only windows that lie within the image count.
+    """
 
     padding: Any = "valid"
     border: Any = "constant"
@@ -46,6 +54,17 @@ class Pair:
     def windows(self) -> int:
         """Number of windows, weighted or not."""
         return len(self.image) * self.rows.result * self.columns.result
+
+    @property
+    def samples(self) -> int:
+        """Number of windows that count."""
+        return self.windows if self.weights is None else int(np.count_nonzero(self.weights))
+
+    def marks_inside(self) -> Array:
+        """Mark the windows that see nothing but the image: bool, shape (H', W')."""
+        marks = np.zeros((self.rows.result, self.columns.result), bool)
+        marks[windows_inside(self.rows), windows_inside(self.columns)] = True
+        return marks
 
     def pixels(self, shift: float = 0.0) -> Array:
         """Copy the image as float64, continued past its edges, less `shift`; what no window may see is 0."""
@@ -75,11 +94,32 @@ class Pair:
 
     def view(self, shift: float, target_shift: float) -> View:
         """Copy image and target as float64, ready for sums."""
+        rows, columns = self.laid_out
+        return View(self.pixels(shift), self.values(target_shift), self.weights, rows, columns, self.exact)
+
+    @property
+    def laid_out(self) -> tuple[Axis, Axis]:
+        """The axes of the image as `pixels` continues it."""
         rows, columns = (
             Axis(axis.padded, axis.taps, axis.stride, axis.dilation, 0, 0, "constant")
             for axis in (self.rows, self.columns)
         )
-        return View(self.pixels(shift), self.values(target_shift), self.weights, rows, columns, self.exact)
+        return rows, columns
+
+    def inside(self) -> Pair:
+        """Cut the pair to its windows inside the image, of which there must be one, and what they see."""
+        down, across = windows_inside(self.rows), windows_inside(self.columns)
+        rows, columns = _part(self.rows, down), _part(self.columns, across)
+        top = down.start * rows.stride - self.rows.before
+        left = across.start * columns.stride - self.columns.before
+        return replace(
+            self,
+            image=self.image[..., top : top + rows.image, left : left + columns.image],
+            target=self.target[..., down, across],
+            weights=None if self.weights is None else self.weights[:, down, across],
+            rows=rows,
+            columns=columns,
+        )
 
     @property
     def exact(self) -> bool:
@@ -109,6 +149,10 @@ class View:
         """Number of windows, weighted or not."""
         return len(self.values) * self.rows.result * self.columns.result
 
+    def geometry(self, groups: int) -> Geometry:
+        """Give the geometry, for the operator and its adjoint."""
+        return Geometry(self.rows, self.columns, groups)
+
     @property
     def samples(self) -> int:
         """Number of windows that count."""
@@ -126,6 +170,13 @@ class View:
             across,
             self.exact,
         )
+
+
+def windows_inside(axis: Axis) -> slice:
+    """Give the windows that see nothing but the image; a slice of none where no window is so short."""
+    first = max(0, -(-axis.before // axis.stride))
+    stop = min(axis.result, (axis.image - axis.span + axis.before) // axis.stride + 1)
+    return slice(first, max(first, stop))
 
 
 def _part(axis: Axis, results: slice) -> Axis:
@@ -150,7 +201,7 @@ class Problem:
     outputs: int  # target channels of a group
     planar: bool  # single planes: the kernel is 2-D
     tensor: bool
-    options: Geometry
+    options: Options
     pairs: tuple[Pair, ...]
 
     @property
@@ -162,6 +213,15 @@ class Problem:
     def kernel_shape(self) -> tuple[int, int, int]:
         """Shape of the taps of one output."""
         return (self.channels, *self.size)
+
+    def arranged(self, kernel: Array) -> Array:
+        """Arrange (groups, taps, outputs) as (groups * outputs, channels, kh, kw)."""
+        return np.ascontiguousarray(kernel.swapaxes(1, 2).reshape(-1, *self.kernel_shape))
+
+    def by_group(self, kernel: Array) -> Array:
+        """Arrange the taps of all outputs, in C order, as (groups, taps, outputs)."""
+        grouped: Array = kernel.reshape(self.groups, self.outputs, self.taps).swapaxes(1, 2)
+        return grouped
 
     def without_pairs(self) -> Problem:
         """Give the problem alone."""
@@ -179,6 +239,11 @@ class Views:
     def __init__(self, problem: Problem, shift: float, target_shift: float) -> None:
         self.problem, self.shift, self.target_shift = problem, shift, target_shift
         self._kept: View | None = None
+
+    def inner_bias(self, bias: Array, kernel: Array) -> Array:
+        """Give the bias (groups, outputs) that shifted values have where values as they are have this one."""
+        inner: Array = bias - self.target_shift + self.shift * kernel.sum(axis=1)
+        return inner
 
     def __iter__(self) -> Iterator[View]:
         for pair in self.problem.pairs:

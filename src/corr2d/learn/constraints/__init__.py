@@ -7,7 +7,7 @@ bounded rank by alternating between the factors.
 """
 
 from corr2d.learn.constraints.constraint import Constraint, prepare
-from corr2d.learn.constraints.declarations import NAMES, Basis, Known, Rank
+from corr2d.learn.constraints.declarations import NAMES, Basis, Known, Rank, declared
 from corr2d.learn.constraints.solution import Constrained
 
-__all__ = ["NAMES", "Basis", "Constrained", "Constraint", "Known", "Rank", "prepare"]
+__all__ = ["NAMES", "Basis", "Constrained", "Constraint", "Known", "Rank", "declared", "prepare"]

@@ -1,7 +1,7 @@
 """Which named kernel is it? Up to scale, sign, rotation, mirroring and its place inside the support.
 
-Every kernel of `corr2d.kernels.catalogue` is tried as it stands; those that have a width, a length or an
-angle are searched for the best ones. A new row in that table is tried without a word here.
+Every kernel of `corr2d.kernels.catalogue` is tried as it stands, a new row without a word here; those with a
+width, a length or an angle have a function in `FAMILIES` that searches for the best ones.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def match(kernel: Array, reach: Array) -> Match | None:
         turns = TURNS[:1] if name.startswith("box") else TURNS
         best = _better(best, _placed(name, template, kernel, reach, turns))
     if (best is None or not best.within) and _point_symmetry(kernel) > SYMMETRIC:
-        for family in FAMILIES:
+        for family in FAMILIES.values():
             best = _better(best, family(kernel, reach))
             if best is not None and best.within:
                 break
@@ -143,18 +143,20 @@ def _point_symmetry(kernel: Array) -> float:
 
 
 def _plain(kernel: Array) -> Iterator[tuple[str, Array]]:
-    """Named kernels without a parameter to search for, that fit into the support."""
-    searched = {"gaussian", "laplacian-of-gaussian", "difference-of-gaussians", "motion", "unsharp"}
+    """Named kernels as they stand, but for those that are searched, and boxes and Sobel's of other sizes."""
     for entry in kernels.catalogue():
-        if entry.name not in searched:
+        if entry.name not in FAMILIES or entry.name == "sharpen":  # whose default is a kernel of its own
             yield entry.name, np.asarray(kernels.named(entry.name), np.float64)
     for name in ("sobel-x", "sobel-y"):
         for size in range(5, min(kernel.shape) + 1, 2):
             yield f"{name}:size={size}", np.asarray(kernels.named(f"{name}:size={size}"), np.float64)
     for height, width in itertools.product(*_box_sides(kernel)):
         if (height, width) not in ((1, 1), (3, 3)):
-            name = f"box:size={height}" if height == width else f"box:size={height}x{width}"
-            yield name, np.full((height, width), 1 / (height * width))
+            yield f"box:size={_words((height, width))}", np.full((height, width), 1 / (height * width))
+
+
+def _words(size: tuple[int, int]) -> str:
+    return f"{size[0]}" if size[0] == size[1] else f"{size[0]}x{size[1]}"
 
 
 def _box_sides(kernel: Array) -> Iterator[range]:
@@ -277,8 +279,7 @@ def _smooth(
             # is no member of the family.
             if best is not None and (best.within or (place and best.distance > 3 * NEAREST)):
                 break
-            words = f"{size[0]}" if size[0] == size[1] else f"{size[0]}x{size[1]}"
-            sized = f"{name}:size={words}"
+            sized = f"{name}:size={_words(size)}"
             best = _better(best, _searched(sized, _sized(function, size), _WIDTHS, [width], kernel, reach))
         return best
 
@@ -318,44 +319,46 @@ def _sharpened(kernel: Array, reach: Array) -> Match | None:
 
 def _unsharp(kernel: Array, reach: Array) -> Match | None:
     """Identity and a Gaussian: the amount of each by least squares, the width by a search."""
-    size = kernel.shape
+    size = (int(kernel.shape[0]), int(kernel.shape[1]))
     if not (size[0] % 2 and size[1] % 2) or min(size) < 3:
         return None
     point = np.zeros(size)
     point[size[0] // 2, size[1] // 2] = 1
 
-    def make(sigma: float) -> Array:
+    def shares(sigma: float) -> tuple[float, float, Array]:
         blur = np.asarray(kernels.gaussian(sigma, size=size), np.float64)
         basis = np.stack([point, blur]).reshape(2, -1).T
         (sharp, soft), *_ = np.linalg.lstsq(basis, kernel.ravel(), rcond=None)
-        mixed: Array = sharp * point + soft * blur
-        return mixed if sharp * soft < 0 else point
+        return sharp, soft, blur
+
+    def make(sigma: float) -> Array:
+        sharp, soft, blur = shares(sigma)
+        return sharp * point + soft * blur if sharp * soft < 0 else point
 
     found = _searched("unsharp", make, _WIDTHS, ["sigma"], kernel, reach)
-    if found is None or found.distance > 3 * NEAREST or min(kernel.shape) < 3:
+    if found is None or found.distance > 3 * NEAREST:
         return None
     sigma = float(found.name.partition("sigma=")[2])
-    blur = np.asarray(kernels.gaussian(sigma, size=size), np.float64)
-    basis = np.stack([point, blur]).reshape(2, -1).T
-    (sharp, soft), *_ = np.linalg.lstsq(basis, kernel.ravel(), rcond=None)
+    sharp, soft, _ = shares(sigma)
     gain = sharp + soft
     if not gain or -soft / gain <= 0:
         return None
-    words = f"{size[0]}" if size[0] == size[1] else f"{size[0]}x{size[1]}"
     best: Match | None = None
     for amount in (*_simple(-soft / gain), -soft / gain):
-        name = f"unsharp:sigma={sigma:.10g},amount={amount:.10g},size={words}"
+        name = f"unsharp:sigma={sigma:.10g},amount={amount:.10g},size={_words(size)}"
         best = _better(best, _placed(name, np.asarray(kernels.named(name)), kernel, reach))
         if _is_plain(best):
             break
     return best
 
 
-FAMILIES: tuple[Callable[[Any, Any], Match | None], ...] = (
-    _sharpened,
-    _smooth("gaussian", kernels.gaussian),
-    _motion,
-    _smooth("laplacian-of-gaussian", kernels.laplacian_of_gaussian),
-    _smooth("difference-of-gaussians", kernels.difference_of_gaussians, "low_sigma"),
-    _unsharp,
-)
+FAMILIES: dict[str, Callable[[Any, Any], Match | None]] = {
+    "sharpen": _sharpened,
+    "gaussian": _smooth("gaussian", kernels.gaussian),
+    "motion": _motion,
+    "laplacian-of-gaussian": _smooth("laplacian-of-gaussian", kernels.laplacian_of_gaussian),
+    "difference-of-gaussians": _smooth(
+        "difference-of-gaussians", kernels.difference_of_gaussians, "low_sigma"
+    ),
+    "unsharp": _unsharp,
+}

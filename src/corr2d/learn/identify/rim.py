@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from corr2d.correlation import corr2d
-from corr2d.learn.identify.rounding import Sample
+from corr2d.learn.identify.samples import Sample
 from corr2d.window import BORDERS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from corr2d.learn.views import Pair
 
     Array = npt.NDArray[Any]
 
@@ -85,75 +83,60 @@ class Border:
         return f"{name} made the rim of {self.pixels:,} pixels{others}"
 
 
-def inside(pair: Pair) -> Array:
-    """Mark the windows that see nothing but the image: bool, shape (H', W')."""
-    marks = []
-    for axis in (pair.rows, pair.columns):
-        first = np.arange(axis.result) * axis.stride - axis.before
-        marks.append((first >= 0) & (first + axis.span <= axis.image))
-    return np.asarray(np.logical_and.outer(*marks))
-
-
-def find_border(samples: Sequence[Sample], marks: Sequence[Array], taps: Array, bias: float) -> Border | None:
+def find_border(samples: Sequence[Sample], taps: Array, bias: float) -> Border | None:
     """Compare what each border makes of the rim with what is there.
 
     Parameters
     ----------
     samples : sequence of Sample
-    marks : sequence of ndarrays, bool
-        The windows that see nothing but the image, for each sample.
     taps : ndarray, shape (C, kh, kw)
         Learnt inside.
     bias : float
     """
-    pixels = sum(int((~mark).sum()) * len(sample.target) for sample, mark in zip(samples, marks, strict=True))
+    rims = [sample.counts & ~sample.inside for sample in samples]
+    pixels = sum(int(rim.sum()) for rim in rims)
     if not pixels:
         return None
     left, fill = {}, 0.0
     for name in BORDERS:
-        rims = [_missing(sample, mark, taps, bias, name) for sample, mark in zip(samples, marks, strict=True)]
+        missing = [_missing(*each, taps, bias, {"border": name}) for each in zip(samples, rims, strict=True)]
         if name == "constant":
-            fill = _fill(samples, marks, taps, rims)
-            filled = [_filled(sample, fill) for sample in samples]
-            rims = [
-                _missing(sample, mark, taps, bias, name) for sample, mark in zip(filled, marks, strict=True)
-            ]
-        left[name] = _root_mean_square(rims)
+            fill = _fill(samples, rims, taps, missing)
+            window = {"border": name, "fill": fill}
+            missing = [_missing(*each, taps, bias, window) for each in zip(samples, rims, strict=True)]
+        left[name] = _root_mean_square(missing)
     within = [
-        _missing(sample, ~mark, taps, bias, "edge") for sample, mark in zip(samples, marks, strict=True)
+        _missing(sample, sample.counts & sample.inside, taps, bias, {"border": "edge"}) for sample in samples
     ]
     name = min(left, key=left.__getitem__)
     return Border(name, fill if name == "constant" else 0.0, left, _root_mean_square(within), pixels)
 
 
-def _missing(sample: Sample, mark: Array, taps: Array, bias: float, border: str) -> Array:
-    """Target less prediction on the unmarked windows."""
-    window = dict(sample.window) | {"border": border}
+def _missing(sample: Sample, places: Array, taps: Array, bias: float, border: dict[str, Any]) -> Array:
+    """Target less prediction at these places; 0 where the border brings in what is no number."""
+    window = dict(sample.window) | border
     image = sample.image.astype(np.float64)
     predicted = np.asarray(corr2d(image, taps[np.newaxis], bias=[bias], **window))[:, 0]
-    missing: Array = (sample.target - predicted)[:, ~mark]
-    if sample.target.dtype.kind in "ui":
+    stored = sample.target[places]
+    missing: Array = stored - predicted[places]
+    missing = np.where(np.isfinite(missing), missing, 0.0)
+    if stored.dtype.kind in "ui":
         # What saturated says only that no more was to be had.
-        limits = np.iinfo(sample.target.dtype)
-        stored = sample.target[:, ~mark]
+        limits = np.iinfo(stored.dtype)
         beyond = ((stored == limits.max) & (missing < 0)) | ((stored == limits.min) & (missing > 0))
         missing = np.where(beyond, 0.0, missing)
     return missing
 
 
-def _filled(sample: Sample, fill: float) -> Sample:
-    return replace(sample, window=dict(sample.window) | {"fill": fill})
-
-
-def _fill(samples: Sequence[Sample], marks: Sequence[Array], taps: Array, rims: Sequence[Array]) -> float:
+def _fill(samples: Sequence[Sample], rims: Sequence[Array], taps: Array, missing: Sequence[Array]) -> float:
     """The fill that explains the rim best: what zero leaves, against what one would add."""
     above = below = 0.0
-    for sample, mark, missing in zip(samples, marks, rims, strict=True):
+    for sample, rim, left in zip(samples, rims, missing, strict=True):
         window = dict(sample.window) | {"border": "constant", "fill": 1.0}
         blank = np.zeros(sample.image.shape)
-        added = np.asarray(corr2d(blank, taps[np.newaxis], **window))[:, 0][:, ~mark]
+        added = np.asarray(corr2d(blank, taps[np.newaxis], **window))[:, 0][rim]
         given = float(sample.window.get("fill", 0))
-        above += float((added * (missing + given * added)).sum())
+        above += float((added * (left + given * added)).sum())
         below += float((added**2).sum())
     fill = above / below if below else 0.0
     whole = float(round(fill))
@@ -161,5 +144,5 @@ def _fill(samples: Sequence[Sample], marks: Sequence[Array], taps: Array, rims: 
 
 
 def _root_mean_square(parts: Sequence[Array]) -> float:
-    values = np.concatenate([part.ravel() for part in parts])
+    values = np.concatenate(parts)
     return float(np.sqrt((values**2).mean())) if values.size else 0.0

@@ -13,6 +13,7 @@ import numpy as np
 
 from corr2d.correlation import corr2d
 from corr2d.learn.identify.rationals import Rational
+from corr2d.learn.identify.samples import Sample
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -96,15 +97,6 @@ class Proof:
         return said + (", cut off at the ends of the dtype" if self.saturated else "")
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One pair of a single output: image (N, C, H, W), target (N, H', W'), and the window as keywords."""
-
-    image: Array
-    target: Array
-    window: Mapping[str, Any]
-
-
 def prove(samples: Sequence[Sample], kernels: Sequence[Any], biases: Sequence[float]) -> Proof:
     """Find the kernel, bias and rounding that reproduce most pixels; stop at the first that reproduces all.
 
@@ -148,15 +140,15 @@ def _tried(samples: Sequence[Sample], kernel: Any, bias: float) -> Proof | None:
     counts, saturated = dict.fromkeys(modes, 0), dict.fromkeys(modes, False)
     for name, rule in modes.items():
         for values, sample in zip(sums, samples, strict=True):
-            stored = rule(values)
-            if sample.target.dtype.kind in "ui":
-                limits = np.iinfo(sample.target.dtype)
+            stored, target = rule(values), sample.target[sample.counts]
+            if target.dtype.kind in "ui":
+                limits = np.iinfo(target.dtype)
                 saturated[name] |= bool((stored < limits.min).any() or (stored > limits.max).any())
                 stored = stored.clip(limits.min, limits.max)
-            counts[name] += int((stored == sample.target).sum())
+            counts[name] += int((stored == target).sum())
     most = max(counts.values())
     names = [name for name, count in counts.items() if count == most]
-    total = sum(sample.target.size for sample in samples)
+    total = sum(int(sample.counts.sum()) for sample in samples)
     others = tuple(names[1:]) if most == total else ()
     return Proof(most, total, names[0], others, kernel, bias, saturated[names[0]])
 
@@ -166,7 +158,7 @@ def _over(rule: Callable[[Array, int], Array], below: int) -> Callable[[Array], 
 
 
 def _sums(sample: Sample, kernel: Any, bias: float, exact: bool) -> Array:
-    """Sums before rounding: whole numbers (times the denominator) where exact, else float64."""
+    """Sums of the windows that count: whole numbers (times the denominator) where exact, else float64."""
     if exact:
         taps = kernel.numerators[np.newaxis]
         offset = int(bias * kernel.denominator)
@@ -174,4 +166,4 @@ def _sums(sample: Sample, kernel: Any, bias: float, exact: bool) -> Array:
     else:
         taps = (kernel.taps if isinstance(kernel, Rational) else kernel)[np.newaxis]
         sums = corr2d(sample.image.astype(np.float64), taps, bias=[bias], **sample.window)
-    return np.asarray(sums)[:, 0]
+    return np.asarray(sums)[:, 0][sample.counts]

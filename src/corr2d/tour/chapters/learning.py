@@ -84,7 +84,7 @@ def _the_photograph(session: Session) -> Iterator[Block]:
         "learning",
         fit.plot(truth),
         "The true kernel beside the learnt one, which look alike; the standard errors; what is left over, "
-        "noise except at the rim. Below, each weight with its interval about the true weight, and a curve of "
+        "noise, blank at the rim. Below, each weight with its interval about the true weight, and a curve of "
         "the error left on tiles that were not learnt from, against the size of the kernel, with the chosen "
         "size marked where it has become level.",
         "What was found. Below on the left each weight with the interval that holds the true one 95 times in "
@@ -101,7 +101,7 @@ def _the_photograph(session: Session) -> Iterator[Block]:
     """)
     yield covered
     yield Prose("""
-        What is left over looks like noise everywhere but at the rim. There the windows reached past the
+        What is left over looks like noise, and is blank at the rim. There the windows reached past the
         picture, and nobody said what lies there, so the kernel was learnt from the windows inside alone. Now
         that it is known, the rim tells which border it was made with:
     """)
