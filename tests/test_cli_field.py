@@ -18,8 +18,8 @@ from torch import nn
 from corr2d.field import ReceptiveFields
 from corr2d.field.call import fields_of
 from corr2d.field.capture import capture
-from corr2d.plots.field_page import field_page, write_field_page
-from corr2d.plots.field_page.encoding import base_36, decoded, runs
+from corr2d.plots.field_page import field_page
+from corr2d.plots.field_page.encoding import base_36, runs
 from corr2d.plots.field_page.page import HERE
 from field_architectures import Parallel, Swin, UNet
 from test_cli import Ran
@@ -270,7 +270,7 @@ def test_the_page_stands_alone(tmp_path: Path) -> None:
     picture = np.arange(63, dtype=np.uint8).reshape(7, 9)
     field = fields(Odd(), (1, 1, 7, 9))
     path = tmp_path / "page.html"
-    write_field_page(path, field, image=picture, title="Fields & <holes>")
+    field.page(path, image=picture, title="Fields & <holes>")
     page = path.read_text(encoding="utf-8")
     reader = Reader()
     reader.feed(page)
@@ -298,6 +298,15 @@ def test_masks_that_take_long_are_written_only_when_asked_for(monkeypatch: pytes
     assert "block2" in known(field_page(field, ["block2"]))["layers"]
 
 
+def decoded(text: str, length: int) -> Any:
+    """Read what `runs` has written, as the page's script does."""
+    mask = np.zeros(length, bool)
+    for run in filter(None, text.split(",")):
+        start, count = (int(number, 36) for number in run.split("+"))
+        mask[start : start + count] = True
+    return mask
+
+
 def test_runs() -> None:
     rng = np.random.default_rng(3)
     for length in (1, 2, 40, 1300):
@@ -310,7 +319,8 @@ def test_runs() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"at": (9, 0)}, r"at must be two whole numbers inside the output of '', \(5, 7\)"),
+        ({"position": (9, 0)}, r"position must be 2 whole numbers inside the output of '', \(5, 7\), got 9"),
+        ({"position": (1,)}, r"position must be 2 whole numbers .*, got \(1,\)"),
         ({"image": np.zeros((3, 3), np.uint8)}, r"image must be uint8 of shape \(7, 9\)"),
         ({"image": np.zeros((7, 9))}, "image must be uint8"),
         ({"layers": ["no"]}, "layer must be the name of a layer"),
@@ -318,5 +328,18 @@ def test_runs() -> None:
 )
 def test_what_the_page_refuses(options: Any, message: str) -> None:
     field = fields(nn.Conv2d(1, 1, 3), (1, 1, 7, 9))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(
+        ValueError, match=rf"^(plots\.field_page\.field_page|field\.ReceptiveFields): {message}"
+    ):
         field_page(field, **({"layers": [""]} | options))
+
+
+def test_a_page_is_made_of_its_result(tmp_path: Path) -> None:
+    """One layer's name stands for itself, there as here; half a position is none."""
+    field = fields(nn.Conv2d(1, 1, 3), (1, 1, 7, 9))
+    page = field.page(layers="", position=(1, -1), title="one")
+    assert page == field_page(field, [""], position=(1, 6), title="one")
+    assert not list(tmp_path.iterdir())
+    assert field.page(tmp_path / "page.html", title="one") == (tmp_path / "page.html").read_text("utf-8")
+    with pytest.raises(TypeError, match=r"position must be 2 whole numbers .*, got 0\.5"):
+        field.page(position=(0.5, 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import torch
 from torch import nn
@@ -13,6 +15,8 @@ from corr2d.errors import Refused
 from corr2d.field.capture import capture
 from corr2d.field.evaluation import evaluate
 from corr2d.field.graph import Graph, Value
+from corr2d.field.maps import feature_maps
+from corr2d.field.names import Names, place_of
 from corr2d.field.propagation import reads
 
 torch.set_num_threads(1)
@@ -441,3 +445,50 @@ def test_writing_through_another_dtype_is_refused():
 
     with pytest.raises(Refused, match="free of in-place operations on a tensor seen under two dtypes"):
         capture(reinterpreted, (3,), way="dispatch")
+
+
+class Counting(nn.Module):
+    """Replaces one buffer at every call, writes into another, and makes a third."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(()))
+        self.register_buffer("total", torch.zeros(()))
+        self.register_buffer("cache", None)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.count = self.count + 1
+        self.total += 1
+        self.cache = torch.ones(2)
+        return x * 2
+
+
+def test_buffers_that_a_model_replaces_are_put_back() -> None:
+    model = Counting()
+    count, total = model.count, model.total
+    feature_maps(model, torch.ones(3, 3), [""])
+    assert model.count is count
+    assert model.total is total
+    assert (float(count), float(total), model.cache) == (0, 0, None)
+    for way in ("export", "dispatch"):
+        with contextlib.suppress(Refused):
+            capture(model, (1, 1, 3, 3), way=way)
+        assert (model.count is count, float(model.total), model.cache) == (True, 0, None)
+
+
+def test_every_name_leads_back_to_its_call() -> None:
+    """Parts that are named like calls of others are left out in counting, wherever they stand."""
+    parts = ("conv", "conv_1", "conv_3", "conv_1_1", "head.relu", "add")
+    names, seen = Names(parts), set()
+    for call in range(5):
+        for part in parts:
+            given = names.of_call(part, 2)
+            assert [place_of(name, parts) for name in given] == [(part, call, 0), (part, call, 1)]
+            assert not seen.intersection(given)
+            seen.update(given)
+    assert names.of_call("conv", 1) == ["conv_7"]
+    assert [names.of_operator("", "add"), names.of_operator("head", "relu")] == ["add()", "head.relu()"]
+    assert [names.of_operator("head", "mul") for _ in range(2)] == ["head.mul", "head.mul_1"]
+    assert all(
+        place_of(name, parts) is None for name in ("add()", "add()_1", "head.mul_1", "conv_", "_1", "[1]")
+    )

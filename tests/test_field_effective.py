@@ -98,7 +98,7 @@ def test_definitions_by_hand(definition, channels):
         )
         np.testing.assert_allclose(found.weights * found.scale, expected, rtol=1e-10, atol=1e-14)
         assert found.weights.sum() == pytest.approx(1)
-        assert (found.images, found.unit, found.definition) == (5, (8, 5), definition)
+        assert (found.images, found.position, found.definition) == (5, (8, 5), definition)
 
 
 def test_the_relu_variant_by_hand():
@@ -162,8 +162,8 @@ def test_tokens_and_channels_last():
     assert set(zip(*np.nonzero(alone.weights), strict=True)) == {
         (y, x) for y in range(4, 8) for x in range(4, 8)
     }
-    mixed = effective_receptive_field(net, images, "mix", 5, channel_axis=-1)
-    assert mixed.unit == (5,)
+    mixed = effective_receptive_field(net, images, "mix", 5, layer_channel_axis=-1)
+    assert mixed.position == (5,)
     assert np.count_nonzero(mixed.weights) == 256
 
 
@@ -318,10 +318,10 @@ def test_the_share_in_the_padding_of_means(unit):
     net, one = means(4, 3), binomial(4)
     found = effective_receptive_field(net, (2, 1, 16, 16), "", unit)
     inside = [one[max(0, 4 - at) : 4 + 16 - at].sum() for at in unit]
-    assert found.padding == pytest.approx(1 - inside[0] * inside[1])
+    assert found.padding_share == pytest.approx(1 - inside[0] * inside[1])
     assert found.box == (unit[0] - 4, unit[1] - 4, unit[0] + 5, unit[1] + 5)
     assert found.center == unit
-    assert f"padding   {100 * found.padding:.1f} %" in str(found)
+    assert f"padding   {100 * found.padding_share:.1f} %" in str(found)
 
 
 def test_a_field_inside_the_image_has_no_padding():
@@ -337,13 +337,13 @@ def test_a_field_inside_the_image_has_no_padding():
             return self.part(x)
 
     inside = effective_receptive_field(Strict(), (1, 1, 16, 16), "part", (5, 5))
-    assert (inside.padding, inside.padding_reason) == (0.0, "")
+    assert (inside.padding_share, inside.padding_reason) == (0.0, "")
     outside = effective_receptive_field(Strict(), (1, 1, 16, 16), "part", (3, 5))
-    assert outside.padding is None
+    assert outside.padding_share is None
     assert outside.padding_reason == "the model takes no larger image (AssertionError: only 16 here)"
     assert "only 16 here" in str(outside)
     left_out = effective_receptive_field(Strict(), (1, 1, 16, 16), "part", (3, 5), padding_images=0)
-    assert (left_out.padding, left_out.padding_reason) == (None, "not measured")
+    assert (left_out.padding_share, left_out.padding_reason) == (None, "not measured")
 
 
 class UNet(nn.Module):
@@ -366,8 +366,8 @@ def test_the_padding_of_phases(unit):
         nn.init.constant_(part.weight, 0.25)
     small = effective_receptive_field(net, (1, 1, 8, 8), "", unit)
     large = effective_receptive_field(net, (1, 1, 24, 24), "", (unit[0] + 8, unit[1] + 8))
-    assert large.padding == 0
-    assert small.padding == pytest.approx(1 - large.weights[8:16, 8:16].sum())
+    assert large.padding_share == 0
+    assert small.padding_share == pytest.approx(1 - large.weights[8:16, 8:16].sum())
 
 
 def test_strides_count_in_the_padding():
@@ -377,7 +377,7 @@ def test_strides_count_in_the_padding():
     found = effective_receptive_field(net, (1, 1, 18, 18), "", (0, 2))
     rows = np.convolve([1, 0, 1, 0, 1], [1, 1, 1, 1, 1])
     assert found.box == (-4, 4, 5, 13)
-    assert found.padding == pytest.approx(1 - rows[4:].sum() / rows.sum())
+    assert found.padding_share == pytest.approx(1 - rows[4:].sum() / rows.sum())
 
 
 def test_the_whole_image_is_said_to_be_the_field():
@@ -385,7 +385,7 @@ def test_the_whole_image_is_said_to_be_the_field():
     found = effective_receptive_field(net, (1, 1, 8, 10), "1")
     assert found.box == (0, 0, 8, 10)
     assert found.center == (3.5, 4.5)
-    assert found.padding is None
+    assert found.padding_share is None
     assert "the field is the whole image" in found.padding_reason
 
 
@@ -424,7 +424,7 @@ def test_checkpoints_are_gone_on_from(tmp_path):
     )
     assert not told
     np.testing.assert_array_equal(again.weights, found.weights)
-    assert (again.unit, again.images) == (found.unit, 9)
+    assert (again.position, again.images) == (found.position, 9)
     with pytest.raises(ValueError, match="checkpoint must be of at most the 4 images given, got one of 9"):
         effective_receptive_field(net, images[:4], "2", checkpoint=path)
     assert [file.name for file in tmp_path.iterdir()] == ["sums.npz"]
@@ -436,7 +436,7 @@ def test_checkpoints_are_gone_on_from(tmp_path):
         ({"model": network(1)}, "model"),
         ({"images": noise(9, seed=2)}, "images"),
         ({"layer": "0"}, "layer"),
-        ({"unit": (3, 3)}, "unit"),
+        ({"position": (3, 3)}, "position"),
         ({"definition": "luo"}, "definition"),
         ({"channels": 1}, "channels"),
         ({"mode": "train"}, "mode"),
@@ -524,27 +524,35 @@ nn.init.constant_(DEAD[0].bias, -100)
         ({"model": torch.relu}, TypeError, "model must be a torch.nn.Module"),
         ({"layer": "3"}, ValueError, r"layer must be the name of a layer, got '3'"),
         ({"layer": "2_1"}, ValueError, r"layer must be one that the model runs .* called '2' 1 times"),
-        ({"unit": "centre"}, ValueError, "unit must be 'center' or indices, got 'centre'"),
         (
-            {"unit": (1,)},
+            {"position": "centre"},
             ValueError,
-            r"unit must be 'center' or 2 whole numbers, one for each axis of \(16, 16\)",
+            "position must be one of 'center', got 'centre'. Or give its row",
         ),
-        ({"unit": (1, 16)}, ValueError, "unit must be within the layer's positions"),
-        ({"unit": (1, 0.5)}, ValueError, "unit must be 'center' or 2 whole numbers"),
-        ({"unit": 1.5}, ValueError, r"unit must be 'center' or 2 whole numbers, .*, got 1\.5"),
-        ({"unit": None}, ValueError, "unit must be 'center' or 2 whole numbers, .*, got None"),
+        (
+            {"position": (1,)},
+            ValueError,
+            r"position must be 2 whole numbers inside the layer's output, \(16, 16\), got \(1,\)",
+        ),
+        ({"position": (1, 16)}, ValueError, r"position must be 2 whole numbers inside .*, got 16"),
+        ({"position": (1, 0.5)}, TypeError, r"position must be 2 whole numbers .*, got 0\.5"),
+        ({"position": 1.5}, ValueError, r"position must be 2 whole numbers .*, got 1\.5"),
+        ({"position": None}, ValueError, "position must be 2 whole numbers .*, got None"),
         ({"layer": 3}, ValueError, "layer must be the name of a layer, got 3"),
         ({"images": noise(2)[:, :1]}, ValueError, "images must be such as the model can compute, got Tensor"),
-        ({"batch_size": 2.0}, TypeError, "batch_size must be a whole number, at least 1, got 2.0"),
+        ({"batch_size": 2.0}, TypeError, r"batch_size must be an int of at least 1, got 2\.0"),
         ({"channels": 4}, ValueError, "channels must be indices of the layer's 4 channels, got 4"),
         ({"channels": []}, ValueError, "channels must be indices"),
-        ({"channel_axis": 0}, ValueError, "channel_axis must be an axis of .* other than the first"),
+        (
+            {"layer_channel_axis": 0},
+            ValueError,
+            "layer_channel_axis must be an axis of .* other than the first",
+        ),
         ({"definition": "luos"}, ValueError, "definition must be one of .* Did you mean 'luo'"),
         ({"mode": "test"}, ValueError, "mode must be one of 'eval', 'train'"),
         ({"padding_images": 2.5}, TypeError, r"padding_images must be an int of at least 0, got 2\.5"),
         ({"padding_images": -1}, ValueError, "padding_images must be an int of at least 0, got -1"),
-        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"batch_size": 0}, ValueError, "batch_size must be an int of at least 1, got 0"),
         ({"images": "photo.png"}, TypeError, "images must be a tensor or array"),
         ({"images": noise(1).to(torch.uint8)}, TypeError, "images must be floating.* Divide by 255"),
         ({"images": noise(2)[0, 0]}, ValueError, "images must be a tensor or array"),
@@ -588,3 +596,11 @@ def test_measures_refuse_too():
         compare({})
     with pytest.raises(TypeError, match=r"fields must be of EffectiveField, got 3 at 'a'"):
         compare({"a": 3})
+
+
+def test_a_model_in_training_that_needs_several_images():
+    """Batch norm of single values has no variance in one image: none is looked at alone."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(2)).double()
+    found = effective_receptive_field(net, noise(4), "0", (2, 3), mode="train", padding_images=0)
+    assert (found.weights > 0).sum() == 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ torch.set_num_threads(1)
 
 MODEL = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv2d(2, 1, 3, dilation=2, padding=2))
 
+WHOLE = nn.Sequential(OrderedDict(pool=nn.AdaptiveAvgPool2d(1)))
+
 
 def fields(model: Any, shape: Any, **options: Any) -> Any:
     return fields_of(capture(model, shape, way="dispatch"), model, None, **options)
@@ -46,6 +49,9 @@ def made() -> dict[str, Any]:
         "effective": effective(),
         "comparison": compare({"<one>": effective()}),
         "maps": feature_maps(MODEL, torch.rand(16, 12)),
+        "map": feature_maps(MODEL, torch.rand(16, 12))["2"],
+        "unplaced": feature_maps(WHOLE, torch.rand(16, 12))["pool"],
+        "patches": top_patches(MODEL, torch.eye(16)[None, None], "0", 0, 3, per_image=None),
     }
 
 
@@ -54,18 +60,21 @@ WORDS = {
     "table": ("size", "conv2d"),
     "layer": (
         "field of '2' (conv2d), 1 x 16 x 16",
-        "status  exact",
-        "size    7 x 7",
-        "stride  1 x 1",
-        "100 %",
+        "status   exact",
+        "size     7 x 7",
+        "stride   1 x 1",
+        "coverage 100 %",
     ),
     "verification": ("propagated masks: 3 compared",),
     "overlap": ("tiles for '2'", "overlap    6 x 6", "checked: tiles give what the whole gives"),
     "effective": ("effective field of '2' at (8, 8)", "padding   0.0 %"),
     "comparison": ("<one>", "of theory"),
     "maps": ("channels", "16 x 12"),
+    "map": ("map of '2', 1 x 16 x 12", "stride  1 x 1 pixels"),
+    "unplaced": ("laid over the image: every value sees the whole image ('pool",),
+    "patches": ("patches that excite channel 0 of '0' most", "value  image  box"),
 }
-DRAWN = ("table", "layer", "effective", "comparison", "maps")
+DRAWN = ("table", "layer", "effective", "comparison", "maps", "map", "patches")
 
 
 @pytest.mark.parametrize("name", WORDS)
@@ -94,6 +103,30 @@ def test_no_repr_prints_an_array() -> None:
     assert repr(patch).startswith("<Patch of image 0 in (")
     assert repr(MADE["comparison"]) == "<Comparison of '<one>'>"
     assert repr(MADE["effective"]).startswith("<EffectiveField of '2' at (8, 8): ")
+
+
+def test_a_value_is_described_along_any_number_of_axes() -> None:
+    """Where axes have no names of their own they are all pixels; a corner sees its part."""
+    four = fields(lambda x: x.cumsum(-1), (1, 1, 2, 2, 2, 3))[""]
+    assert four.describe(0, 1, 0, 1) == (
+        "value 0,1,0,1 of the output sees 2 pixels in a box of 1 x 1 x 1 x 2: "
+        "pixels 0 to 0, pixels 1 to 1, pixels 0 to 0, pixels 0 to 1"
+    )
+    assert (
+        MADE["layer"].describe(0, 0).endswith("sees 16 pixels in a box of 4 x 4: rows 0 to 3, columns 0 to 3")
+    )
+    volume = fields(nn.Conv3d(1, 1, 1, padding=1), (1, 1, 2, 2, 2))[""]
+    assert volume.describe(0, 1, 1) == "value 0,1,1 of the output sees nothing but padding"
+    assert "planes 0 to 0, rows 1 to 1, columns 0 to 0" in volume.describe(1, 2, 1)
+
+
+def test_patches_are_a_sequence() -> None:
+    found = MADE["patches"]
+    assert len(found) == 3
+    assert [patch.value for patch in found] == sorted((patch.value for patch in found), reverse=True)
+    assert found[-1] is found[2]
+    assert [*found[1:]] == [found[1], found[2]]
+    assert repr(found[1:]) == "<Patches: 2 for channel 0 of '0'>"
 
 
 def test_a_growth_chart_has_a_row_for_each_layer_that_reads_something() -> None:
@@ -168,10 +201,10 @@ def test_refused_models_do_not_fill_the_terminal(capfd: Any) -> None:
 def test_tiles_of_another_number_of_axes() -> None:
     cut = MADE["overlap"]
     for image, tile, message, kind in (
-        ((20,), 8, r"image must be 2 whole numbers, one for each axis, got \(20,\)", ValueError),
-        ((20, 20), (8, 8, 8), "tile must be 2 whole numbers, one for each axis", ValueError),
-        ((20, 20), 8.5, "tile must be 2 whole numbers, got 8.5", TypeError),
-        (20, 8, "image must be 2 whole numbers, one for each axis", ValueError),
+        ((20,), 8, r"image must be 2 whole numbers above 0, one for each axis, got \(20,\)", ValueError),
+        ((20, 20), (8, 8, 8), "tile must be 2 whole numbers above 0, one for each axis", ValueError),
+        ((20, 20), 8.5, "tile must be 2 whole numbers above 0, .*, got 8.5", TypeError),
+        (20, 8, "image must be 2 whole numbers above 0, .*, got 20", ValueError),
     ):
         with pytest.raises(kind, match=message):
             cut.tiles(image, tile)

@@ -7,6 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from corr2d.field.activations import Activations
+from corr2d.field.capture import capture
+from corr2d.field.evaluation import compute
 from corr2d.field.maps import feature_maps
 from corr2d.field.patches import top_patches
 
@@ -44,7 +47,7 @@ def test_maps_are_the_outputs_of_the_layers():
 def test_maps_lie_where_their_fields_lie():
     """Centre of value (i, j): by hand, from stride and padding; a point of light is brightest there."""
     maps = feature_maps(network(), pictures(24, 32))
-    assert [maps[name].jump for name in "0123"] == [(2, 2), (2, 2), (4, 4), (4, 4)]
+    assert [maps[name].stride for name in "0123"] == [(2, 2), (2, 2), (4, 4), (4, 4)]
     assert [maps[name].first for name in "0123"] == [(0, 0), (0, 0), (1, 1), (1, 1)]
     assert all(one.exact for one in maps.values())
     assert maps["0"].extent == (-1, 31, 23, -1)
@@ -52,10 +55,10 @@ def test_maps_lie_where_their_fields_lie():
     blur = nn.Sequential(nn.Conv2d(1, 1, 4, stride=3, bias=False), nn.Upsample(scale_factor=2)).double()
     nn.init.ones_(blur[0].weight)
     up = feature_maps(blur, pictures(16, 16))
-    assert (up["0"].jump, up["0"].first) == ((3, 3), (1.5, 1.5))
-    middle = np.add(up["1"].first, np.multiply(up["1"].jump, (np.array(up["1"].values.shape[1:]) - 1) / 2))
+    assert (up["0"].stride, up["0"].first) == ((3, 3), (1.5, 1.5))
+    middle = np.add(up["1"].first, np.multiply(up["1"].stride, (np.array(up["1"].values.shape[1:]) - 1) / 2))
     np.testing.assert_allclose(middle, (7.5, 7.5))
-    assert up["1"].jump[0] == 1.5
+    assert up["1"].stride[0] == 1.5
 
 
 def test_a_map_without_places_lies_over_the_whole_image():
@@ -176,7 +179,7 @@ def test_patches_are_the_largest_values_and_hold_all_they_saw(layer):
         mask = np.zeros((24, 32), bool)
         mask[top:bottom, left:right] = patch.seen
         changed = torch.where(torch.from_numpy(mask), images[patch.image], pictures(24, 32, seed=9))[None]
-        again = feature_maps(net, changed, [layer])[layer].values[(1, *patch.unit)]
+        again = feature_maps(net, changed, [layer])[layer].values[(1, *patch.position)]
         assert again == pytest.approx(patch.value, rel=1e-12)
         assert patch.seen[[0, -1]].any(1).all()
         assert patch.seen[:, [0, -1]].any(0).all()
@@ -216,7 +219,7 @@ def test_several_from_one_image_and_equal_values():
     images = torch.zeros(3, 1, 4, 4, dtype=torch.float64)
     images[0, 0, 1, 2], images[2, 0, 0, 0], images[2, 0, 3, 3] = 5, 7, 6
     every = top_patches(net, images, "", 0, 4, per_image=None)
-    assert [(patch.value, patch.image, patch.unit) for patch in every] == [
+    assert [(patch.value, patch.image, patch.position) for patch in every] == [
         (7, 2, (0, 0)),
         (6, 2, (3, 3)),
         (5, 0, (1, 2)),
@@ -256,12 +259,12 @@ def test_several_from_one_image_and_equal_values():
         (
             lambda: top_patches(network(), pictures(1, 24, 32), "3", 4),
             ValueError,
-            "channel must be one of the",
+            "channel must be a whole number inside the layer's channels, 4",
         ),
         (
             lambda: top_patches(network(), pictures(1, 24, 32), "3", 0, 0),
             ValueError,
-            "count must be at least 1",
+            "count must be an int of at least 1",
         ),
         (lambda: top_patches(network(), [], "3", 0), ValueError, "images must be at least one image"),
         (
@@ -273,12 +276,12 @@ def test_several_from_one_image_and_equal_values():
         (
             lambda: top_patches(network(), pictures(1, 24, 32), "3", 0, 2.5),
             TypeError,
-            "count must be a whole",
+            "count must be an int",
         ),
         (
             lambda: top_patches(network(), pictures(1, 24, 32), "3", 0, per_image=0),
             ValueError,
-            "per_image must be at least 1, got 0",
+            "per_image must be an int of at least 1, got 0",
         ),
         (
             lambda: top_patches(network(), pictures(1, 24, 32), "3", 0, mode="e"),
@@ -312,3 +315,75 @@ def test_several_from_one_image_and_equal_values():
 def test_what_cannot_be_shown_is_refused(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
+
+
+class Repeated(nn.Module):
+    """Calls and outputs whose names could be taken for one another's."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru = nn.GRU(4, 4, batch_first=True)
+        self.conv = nn.Conv2d(1, 1, 3, padding=1)
+        self.conv_1 = nn.Conv2d(1, 1, 1, stride=2)
+        self.add = nn.Conv2d(1, 1, 1)
+
+    def forward(self, x):
+        _, state = self.gru(x[:, 0])
+        lines, again = self.gru(x[:, 0] + 1, state)
+        x = self.conv(self.conv(x)) + lines[:, None] + again.sum()
+        return self.conv_1(self.add(x)) + 1
+
+
+@pytest.mark.parametrize("way", ["export", "dispatch"])
+def test_a_layer_has_one_name_wherever_it_is_asked_for(way):
+    """The second tensor of a second call; a part named like the second call of another; like an operator."""
+    torch.manual_seed(0)
+    model, image = Repeated(), torch.rand(1, 1, 4, 4)
+    graph = capture(model, image, way=way)
+    names = list(graph.layers)
+    assert {"gru[1]", "gru_1", "gru_1[1]", "conv", "conv_2", "conv_1", "add", "add()", "add()_1"} <= {*names}
+    assert not {"conv_1_1", "gru[1]_1", "add_1"} & {*names}
+    computed = compute(graph, image, [graph.layers[name] for name in names])
+    with torch.no_grad():
+        watched = Activations(model, names)(image)
+        conv = model.conv(image)
+    for name, one in zip(names, computed, strict=True):
+        torch.testing.assert_close(watched[name], one)
+    torch.testing.assert_close(watched["conv_2"], model.conv(conv))
+
+
+def test_a_compiled_model_has_the_names_of_its_parts():
+    net, image = network(), pictures(24, 32)
+    maps = feature_maps(torch.compile(net, backend="eager"), image)
+    assert list(maps) == ["0", "1", "2", "3"]
+    assert all(one.exact for one in maps.values())
+    best = top_patches(torch.compile(net, backend="eager"), image[None, None], "0", 0, count=1)
+    assert best[0].box.size == (5, 5)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_parts_of_torchscript_are_passed_by():
+    """They cannot be hooked: what is in them has no maps, what stands beside them has."""
+    model = nn.Sequential(nn.Conv2d(1, 1, 3), torch.jit.script(nn.Sequential(nn.ReLU())), nn.Conv2d(1, 1, 3))
+    maps = feature_maps(model, torch.rand(9, 9))
+    assert list(maps) == ["0", "2"]
+    assert maps["2"].exact
+
+
+def test_maps_of_a_model_in_bfloat16_are_arrays():
+    """NumPy has no bfloat16: maps, images and patches come as float32, with the model's own numbers."""
+    net, image = network().bfloat16(), pictures(24, 32)
+    maps = feature_maps(net, image)
+    with torch.no_grad():
+        expected = net[0](image[None, None].bfloat16())[0]
+    assert maps["0"].values.dtype == np.float32
+    np.testing.assert_array_equal(maps["0"].values, expected.float().numpy())
+    best = top_patches(net, image[None, None], "0", 0, count=1)
+    assert best[0].pixels.dtype == np.float32
+    assert best[0].value == expected[0].max()
+
+
+@pytest.mark.parametrize("look", [feature_maps, lambda *given: top_patches(*given, "0", 0)])
+def test_a_model_without_numbers_is_refused(look):
+    with pytest.raises(ValueError, match=r"model must be one whose weights have numbers, got .*'meta'"):
+        look(network().to("meta"), pictures(1, 1, 24, 32))

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from corr2d import nn as ours
 from corr2d.errors import Refused
+from corr2d.field import receptive_field
 from corr2d.field import rules as registry
 from corr2d.field.capture import capture
 from corr2d.field.propagation import reaches, reading_of, reads
@@ -543,3 +544,13 @@ def test_a_rule_needs_the_name_of_an_operator():
         ValueError, match=r"register_rule: target must be the name of an operator.*got 'relu'"
     ):
         register_rule("relu")
+
+
+def test_a_rule_says_how_sure_it_is_in_known_words(monkeypatch):
+    monkeypatch.setitem(
+        registry._rules, "aten.erfinv.default", lambda _: Reading(lambda inputs: inputs, "sure")
+    )
+    with pytest.raises(
+        ValueError, match=r"^field.receptive_field: a reading's status must be one of 'exact', .*, got 'sure'"
+    ):
+        receptive_field(torch.erfinv, (1, 1, 3, 3))

@@ -21,8 +21,10 @@ from corr2d.field import LayerField, ReceptiveFields, receptive_field
 from corr2d.field import rules as registry
 from corr2d.field.call import fields_of
 from corr2d.field.capture import capture
+from corr2d.field.laws import Law, window
 from corr2d.field.lines import learnt_law
 from corr2d.field.rules import Reading
+from corr2d.field.rules.axes import Window
 from corr2d.field.table import HEADINGS
 from corr2d.nn import Conv2D
 from field_architectures import Parallel, SqueezeExcite, Summed, Swin, UNet, ViT, conv
@@ -45,7 +47,7 @@ def test_two_layers_of_3x3_see_5x5() -> None:
     found = field["1"]
     assert (found.size, found.stride, found.start, found.padding) == ((5, 5), (1, 1), (-2, -2), (2, 2))
     assert (found.uniform, found.coverage, found.status, found.responsible) == (True, 1, "exact", None)
-    assert (found.operation, found.shape, found.grid) == ("conv2d", (1, 1, 9, 9), (9, 9))
+    assert (found.operator, found.shape, found.grid) == ("conv2d", (1, 1, 9, 9), (9, 9))
     assert all(isinstance(one, Fraction) for one in (*found.stride, *found.start))
     expected = np.zeros((9, 9), bool)
     expected[2:7, 1:6] = True
@@ -135,7 +137,7 @@ def test_fields_without_a_law_are_exact_too() -> None:
         found = field["1"]
         assert (found.stride, found.uniform, found.status) == (None, False, "exact")
         assert field.verify(positions=6)
-        with pytest.raises(ValueError, match="clip must be True for a layer without a law"):
+        with pytest.raises(ValueError, match=r"layer must be one whose field repeats, .* follows no law"):
             found.box(0, 0, clip=False)
 
 
@@ -476,6 +478,43 @@ def test_a_computed_kernel_on_a_constant_image() -> None:
     assert holds_everywhere(field, "")
 
 
+def test_a_kernel_with_holes_and_a_computed_bias() -> None:
+    sobel = torch.tensor([[[[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]]])
+    field = fields(lambda x: functional.conv2d(x, sobel, x.mean((0, 2, 3)) * 0), (1, 1, 7, 7))
+    alone = fields(lambda x: functional.conv2d(x, sobel), (1, 1, 7, 7))
+    assert field["conv2d"].mask().all()
+    assert alone["conv2d"].mask().sum() == 6
+    assert holds_everywhere(field, "conv2d")
+
+
+@pytest.mark.parametrize("weight", [torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3).triu()])
+def test_a_rule_of_ones_own_for_a_convolution_holds_in_the_table(
+    monkeypatch: pytest.MonkeyPatch, weight: torch.Tensor
+) -> None:
+    target = "aten.conv2d"
+    registry.load_rules()
+    monkeypatch.setitem(registry._rules, target, registry._rules[target])
+
+    def corner(operation: Any) -> Reading:
+        return Reading(lambda inputs: [inputs[0][..., 2:, 2:]])
+
+    registry.register_rule(target)(corner)
+    field = fields(lambda x: functional.conv2d(x, weight), (1, 1, 7, 7))
+    assert field[""].box(1, 1) == (3, 3, 4, 4)
+    assert (field[""].size, field[""].start) == ((1, 1), (2, 2))
+    assert holds_everywhere(field, "")
+
+
+def test_pooled_channels_stay_apart_where_the_source_runs_along_them() -> None:
+    """A pool mixes none of them; a convolution mixes all, and rows cannot say that."""
+    field = fields(lambda x: functional.max_pool2d(x.permute(0, 2, 1, 3), (1, 2)), (1, 1, 5, 6))
+    assert field[""].products() is not None
+    assert field[""].box(3, 1) == (3, 2, 4, 4)
+    assert field.verify(positions=6)
+    mixed = fields(lambda x: functional.conv2d(x.permute(0, 2, 1, 3), torch.ones(5, 5, 1, 2)), (1, 1, 5, 6))
+    assert mixed.verify(positions=6)
+
+
 def test_a_captured_graph_goes_when_nobody_holds_it() -> None:
     """Readings hold their operations: kept beside these they would hold the model's weights for good."""
     field = fields(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Softmax(-1)), (1, 1, 8, 8))
@@ -489,17 +528,26 @@ def test_a_captured_graph_goes_when_nobody_holds_it() -> None:
 
 def test_verification_finds_a_wrong_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table that has forgotten dilation, as others have, is caught by every witness."""
-    from corr2d.field import windows
 
-    monkeypatch.setattr(
-        windows, "_taps", lambda size, dilation, before: [tap - before for tap in range(size)]
-    )
+    def forgetful(own: Window) -> Law:
+        return window([tap - own.before for tap in range(own.taps)], own.stride)
+
+    monkeypatch.setattr(Window, "law", forgetful)
     field = fields(stack(3, 3, dilation=2, bias=False), (1, 1, 12, 12))
     verification = field.verify(["1"])
     assert not verification
     kinds = {kind for kind, _, _ in verification.differences}
     assert kinds == {"propagated masks", "projective fields", "another capture", "gradients within"}
     assert "propagated masks: '1' differs at" in str(verification)
+
+
+def test_a_model_on_another_device_is_captured_there_again() -> None:
+    """The device "meta" has no numbers, so no gradients; the other way of capturing needs none."""
+    field = receptive_field(stack(3, 3).to("meta"), (1, 1, 9, 9))
+    verification = field.verify()
+    assert verification
+    assert verification.compared["another capture"] == verification.compared["propagated masks"] > 0
+    assert verification.left_out == ("gradients within: the model's weights have no numbers",)
 
 
 def test_probed_operations_are_labelled_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -624,7 +672,11 @@ REFUSALS = {
     ),
     "no position": (lambda: _field().verify(positions=0), ValueError, "positions must be .*, got 0"),
     "seed": (lambda: _field().verify(seed=-1), ValueError, "seed must be an int .*, got -1"),
-    "channel outside": (lambda: _field()["0"].mask(0, 0, channel=1), ValueError, "channel must be inside"),
+    "channel outside": (
+        lambda: _field()["0"].mask(0, 0, channel=1),
+        ValueError,
+        "channel must be a whole .* of '0'",
+    ),
     "global_ops": (
         lambda: _field(global_ops="exlude"),
         ValueError,

@@ -158,7 +158,19 @@ def test_what_cannot_be_run_is_not_called_checked() -> None:
     model = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten(), nn.Linear(36, 2))
     cut = receptive_field(model, (1, 1, 8, 8)).tile_overlap("0")
     assert cut.overlap == (2, 2)
-    assert "takes no image of another size" in cut.unchecked
+    assert "could not be run on tiles" in cut.unchecked
+
+
+def test_tiles_are_made_on_the_models_own_device() -> None:
+    """The device "meta" computes no numbers: what is said is that, and not that devices do not match."""
+    cut = receptive_field(nn.Conv2d(1, 1, 3).to("meta"), (1, 1, 8, 8)).tile_overlap()
+    assert "'meta'" in cut.unchecked
+
+
+def test_a_function_of_a_model_in_single_precision_says_why_it_is_not_checked() -> None:
+    single = nn.Conv2d(1, 1, 3)
+    cut = receptive_field(lambda x: single(x), (1, 1, 8, 8)).tile_overlap()
+    assert cut.unchecked.startswith("the model could not be run on tiles (")
 
 
 @pytest.mark.parametrize(

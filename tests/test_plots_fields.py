@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from corr2d import plots  # noqa: E402
+from corr2d.field.box import Box  # noqa: E402
 from corr2d.field.effective.result import EffectiveField  # noqa: E402
-from corr2d.field.layer import Box  # noqa: E402
 from corr2d.field.maps import FeatureMap  # noqa: E402
 from corr2d.field.patches import Patch  # noqa: E402
 from corr2d.plots import fields  # noqa: E402
@@ -34,7 +35,7 @@ def texts(figure: Any) -> list[str]:
 def bell(sigma: float = 2.0, center: tuple[float, float] = (8.0, 10.0), **more: Any) -> EffectiveField:
     y, x = np.mgrid[:20, :24]
     weights = np.exp(-((y - center[0]) ** 2 + (x - center[1]) ** 2) / (2 * sigma**2))
-    given = {"box": Box([0, 2, 17, 19]), "padding": 0.0} | more
+    given = {"box": Box([0, 2, 17, 19]), "padding_share": 0.0} | more
     return EffectiveField(weights / weights.sum(), "conv", (8, 10), "absolute", 4, 1.0, center, **given)
 
 
@@ -95,7 +96,7 @@ class TestEffective:
         assert panel.note.startswith(f"{field.size():.1f} pixels, {100 * field.size() / 17:.0f} % of theory")
 
     def test_a_field_past_the_edge_or_unknown(self) -> None:
-        past = fields.effective(bell(box=Box([-3, 2, 17, 19]), padding=0.123))
+        past = fields.effective(bell(box=Box([-3, 2, 17, 19]), padding_share=0.123))
         assert past.frame is None
         assert past.values.shape == (19, 21)
         assert past.note.endswith("12.3 % padding")
@@ -141,8 +142,8 @@ class TestGrowth:
         assert bars[:2] == [3, 7]
         assert bars[2] >= 64
         assert axes.get_xscale() == "log"
-        jumps, counted, image = axes.get_lines()
-        np.testing.assert_array_equal(np.column_stack(jumps.get_data()), [[1, 0], [2, 1]])
+        strides, counted, image = axes.get_lines()
+        np.testing.assert_array_equal(np.column_stack(strides.get_data()), [[1, 0], [2, 1]])
         np.testing.assert_array_equal(np.column_stack(counted.get_data()), [[5.5, 1]])
         assert image.get_xdata()[0] == 64
         assert "the whole image" in texts(figure)
@@ -231,14 +232,21 @@ def test_patches_show_what_was_seen() -> None:
             r"image must be of the mask's size \(3, 3\)",
         ),
         (lambda: fields.compare({}), "fields must be from 1 to 6, got 0"),
-        (lambda: fields.compare({str(number): bell() for number in range(7)}), "from 1 to 6, got 7"),
+        (lambda: fields.compare({str(number): bell() for number in range(7)}), "fields must be from 1 to 6"),
         (lambda: fields.growth({}), "sizes must be of at least one layer"),
         (lambda: fields.growth({"a": 0}), "sizes must be at least 1, got 0 at 'a'"),
-        (lambda: fields.feature_maps(maps(), ["middle"]), r"layers must be some of \['first', 'last'\]"),
+        (lambda: fields.feature_maps(maps(), ["middle"]), "layer must be the name of a layer, got 'middle'"),
+        (lambda: fields.feature_maps(maps(), channels=0), "channels must be an int of at least 1, or a dict"),
+        (lambda: fields.feature_maps(maps(), channels={"first": [0]}), "channels must be .*none for 'last'"),
+        (lambda: fields.feature_maps(maps(), "first", {"first": []}), "channels must be .*none for 'first'"),
+        (lambda: fields.feature_maps(maps(), "last", {"last": [99]}), "channels must be inside .*, got 99"),
+        (lambda: fields.patches([patch((1, 4, 4))], columns=0), "columns must be an int of at least 1"),
         (lambda: fields.feature_maps(maps(), []), "layers must be at least one"),
         (lambda: fields.patches([]), "found must be at least one patch"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(draw: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"^plots\.fields\.(\w+): {message}") as refused:
         draw()
+    # What the message names is there.
+    assert callable(getattr(fields, re.match(r"plots\.fields\.(\w+)", str(refused.value))[1]))

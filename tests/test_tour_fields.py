@@ -81,7 +81,7 @@ def test_the_network_learns_and_its_maps_are_its_own(chapter: Any) -> None:
     with torch.no_grad():
         first = network.look(session["clean"])[0].numpy()
     np.testing.assert_allclose(maps["look"].values, first, atol=1e-6)
-    assert [maps[layer].jump for layer in maps] == [(1, 1), (2, 2), (4, 4), (1, 1)]
+    assert [maps[layer].stride for layer in maps] == [(1, 1), (2, 2), (4, 4), (1, 1)]
     for channel, found in session["excited"].items():
         assert found[0].value == pytest.approx(maps["again"].values[channel].max(), rel=1e-5)
 

@@ -42,8 +42,9 @@ def refuse(
 
 def door(function: Callable[P, R]) -> Callable[P, R]:
     """Let `function` turn a broken rule into its final exception, with the function's name in front."""
-    module = function.__module__.removeprefix("corr2d.")
-    room = module.split(".")[0]
+    parts = function.__module__.removeprefix("corr2d.").split(".")
+    # Rooms inside of plots have a face of their own.
+    room = ".".join(parts[:2]) if parts[0] == "plots" and len(parts) > 2 else parts[0]
     # A method is named with its class; making one, and indexing it, by the class alone.
     own = function.__qualname__.rpartition("<locals>.")[2].partition(".__")[0]
     name = own if room in ("correlation", "plan", "reference") else f"{room}.{own}"

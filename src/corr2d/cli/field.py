@@ -7,14 +7,11 @@ import inspect
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from corr2d.errors import describe, door, refuse, suggestion
-
-if TYPE_CHECKING:
-    from corr2d.field import LayerField
 
 EXAMPLES = """\b
 Examples:
@@ -101,13 +98,11 @@ def run(
     found = receptive_field(network, example, layers=layers or None, **options)
     if output is None:
         # Words first: a position that is not there is told before, and not after, a long table.
-        words = [] if position is None else [one_value(found[layers[-1]], position)]
+        words = [] if position is None else [found[layers[-1]].describe(*position)]
         print(found, *words, sep="\n")
         return
-    from corr2d.plots.field_page import write_field_page
-
     title = f"Receptive fields of {model}"
-    write_field_page(output, found, layers=layers or None, at=position, title=title)
+    found.page(output, layers=layers or None, position=position, title=title)
     print(output)
 
 
@@ -154,17 +149,3 @@ def _made(text: str, factory: Any) -> Any:
     except ValueError:
         pass  # Written in C: without a signature to look at.
     return factory()
-
-
-def one_value(layer: LayerField, position: tuple[int, ...]) -> str:
-    """Say in words what one value sees."""
-    mask, box = layer.mask(*position), layer.box(*position)
-    where = f"value {','.join(map(str, position))} of {layer.name}"
-    if not mask.any():
-        return f"{where} sees nothing but padding"
-    names = {1: ("pixels",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}[mask.ndim]
-    sides = ", ".join(
-        f"{name} {start} to {stop - 1}" for name, start, stop in zip(names, box.start, box.stop, strict=True)
-    )
-    count, size = int(mask.sum()), " x ".join(map(str, box.size))
-    return f"{where} sees {count} pixels in a box of {size}: {sides}"

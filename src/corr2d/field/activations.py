@@ -1,13 +1,11 @@
 """What the layers of a model make of images: their outputs by name, through which gradients flow.
 
-Names are those of a captured graph: a part of the model has its own; a second call of it has "_1" behind it,
-a second tensor that it gives has "[1]". Parts are watched while the model runs; what has no part of its own,
-such as an addition in the model's code, is computed by running the captured graph.
+Names are those of a captured graph (names.py). Parts are watched while the model runs; what has no part of
+its own, such as an addition in the model's code, is computed by running the captured graph.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -17,14 +15,12 @@ from torch.utils import _pytree as pytree
 
 from corr2d.errors import Refused, describe, refuse
 from corr2d.field.capture import capture
-from corr2d.field.computing import compute
+from corr2d.field.capture.examples import home
+from corr2d.field.capture.modes import named_parts
+from corr2d.field.evaluation import compute
 from corr2d.field.faults import first_line
 from corr2d.field.graph import Graph
-from corr2d.field.names import refuse_name
-
-_PLACE = re.compile(r"(?P<part>.*?)(_(?P<call>[1-9]\d*))?(\[(?P<output>[1-9]\d*)\])?")
-#: A part by name, which of its calls, which of the tensors that one gives.
-Place = tuple[str, int, int]
+from corr2d.field.names import Place, place_of, refuse_name
 
 
 class Activations:
@@ -35,9 +31,12 @@ class Activations:
     """
 
     def __init__(self, model: torch.nn.Module, layers: Sequence[str], argument: str = "images") -> None:
+        if home(model)[1].type == "meta":
+            remedy = "Load its weights first; receptive_field does without."
+            refuse("model", "one whose weights have numbers", "one on the device 'meta'", remedy)
         self._argument = argument
         self.model, self.layers = model, tuple(dict.fromkeys(layers))
-        self._parts = dict(model.named_modules())
+        self._parts = _watchable(model)
         for name in self.layers:
             if not isinstance(name, str):
                 refuse_name(name, self._parts)
@@ -45,25 +44,17 @@ class Activations:
 
     def __call__(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Run the model and give a tensor for each layer, in their order; each must be there and be run."""
-        places = {name: place for name in self.layers if (place := self._place(name)) is not None}
+        places = {name: place for name in self.layers if (place := place_of(name, self._parts)) is not None}
         others = [name for name in self.layers if name not in places]
         found = self._watched(images, places) if places else {}
         if others:
             graph = self._graph(images)
             for name in others:
-                if name not in graph.layers:
+                if name and name not in graph.layers:
                     refuse_name(name, [*graph.layers, *self._parts])
-            values = compute(graph, images, [graph.layers[name] for name in others])
+            values = compute(graph, images, [graph.value(name) for name in others])
             found.update(zip(others, values, strict=True))
         return {name: found[name] for name in self.layers}
-
-    def _place(self, name: str) -> Place | None:
-        if name in self._parts:
-            return name, 0, 0
-        match = _PLACE.fullmatch(name)
-        if match is None or match["part"] not in self._parts:
-            return None
-        return match["part"], int(match["call"] or 0), int(match["output"] or 0)
 
     def _watched(self, images: torch.Tensor, places: dict[str, Place]) -> dict[str, torch.Tensor]:
         calls: dict[str, list[list[torch.Tensor]]] = {part: [] for part, _, _ in places.values()}
@@ -86,9 +77,15 @@ class Activations:
             try:
                 self._graphs[shape] = capture(self.model, images, mode=mode)
             except Refused:
-                missing = next(name for name in self.layers if self._place(name) is None)
+                missing = next(name for name in self.layers if place_of(name, self._parts) is None)
                 refuse_name(missing, self._parts)
         return self._graphs[shape]
+
+
+def _watchable(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """Give the parts that can be hooked, the model itself among them if it can."""
+    whole = {} if isinstance(model, torch.jit.ScriptModule) else {"": model}
+    return whole | named_parts(model)
 
 
 def _run(model: torch.nn.Module, images: torch.Tensor, argument: str) -> None:
@@ -114,7 +111,7 @@ def _keeping(calls: list[list[torch.Tensor]]) -> Any:
 def spatial_parts(model: torch.nn.Module, images: torch.Tensor, argument: str = "images") -> list[str]:
     """Names of the innermost parts that give maps (N, C, h, w), in the order of their first calls."""
     found: list[str] = []
-    names = {part: name for name, part in model.named_modules()}
+    names = {part: name for name, part in _watchable(model).items()}
 
     def note(part: torch.nn.Module, arguments: Any, result: Any) -> None:
         if isinstance(result, torch.Tensor) and result.ndim == 4 and names[part] not in found:

@@ -15,10 +15,11 @@ import numpy.typing as npt
 import torch
 
 from corr2d.field.graph import Graph, Operation, Value
-from corr2d.field.lines import Places
-from corr2d.field.propagation import STATUSES, Note, reaches, reading_of, reads
-from corr2d.field.rules import EXACT, WHOLE, Reading
-from corr2d.field.seen import Seen, see
+from corr2d.field.indices import middle
+from corr2d.field.lines import Places, one_place, projected
+from corr2d.field.propagation import Note, reaches, reading_of, reads
+from corr2d.field.rules import EXACT, STATUSES, WHOLE, Reading
+from corr2d.field.seen import Product, Seen, see
 
 Mask = npt.NDArray[np.bool_]
 #: Operators after which an axis may be another one of the same length.
@@ -68,13 +69,29 @@ class Analysis:
     @cached_property
     def seen(self) -> dict[Value, Seen | None]:
         """What every value that depends on the source has seen of it; None where axes cannot say it."""
-        places: Places = self.places
-        return see(self.graph, self.source, places, self.batch, self._reading)
+        return see(self.graph, self.source, self.places, self.batch, self._reading)
 
     def seen_of(self, value: Value) -> Seen | None:
         """Give what a value has seen, which is nothing if it does not depend on the source."""
         nothing = Seen((None,) * len(self.places), (), uniform=True)
         return self.seen.get(value, nothing)
+
+    def on_image(self, value: Value, at: Sequence[int]) -> list[Product] | None:
+        """Give what one position of a value has seen as a union of products; None where only masks say it."""
+        seen = self.seen_of(value)
+        return None if seen is None else seen.on_image(self._along_source(value, seen, at))
+
+    def on_canvas(self, value: Value, at: Sequence[int]) -> list[Product] | None:
+        """Give what it would see of an image without end; None where it follows no law."""
+        seen = self.seen_of(value)
+        if seen is None or seen.laws is None:
+            return None
+        return seen.on_canvas(self._along_source(value, seen, at))
+
+    def _along_source(self, value: Value, seen: Seen, at: Sequence[int]) -> list[int]:
+        """Sort a position by the source's axes; 0 where all positions see the same."""
+        by_axis = dict(zip(self.axes_of(value), at, strict=True))
+        return [0 if place is None else by_axis[place] for place in seen.places]
 
     def _reading(self, operation: Operation) -> Reading | None:
         reading = reading_of(operation, strict=self.strict)
@@ -103,7 +120,7 @@ class Analysis:
 
     def _varying(self, value: Value) -> tuple[int, ...]:
         """Find the axes along which what is read changes, by slabs; elementwise operations keep them."""
-        operation = self._producers[value]
+        operation = self.graph.producers[value]
         for before in operation.inputs:
             kept = before.shape == value.shape and not _REARRANGING.search(operation.target)
             if before in self.seen and kept:
@@ -114,14 +131,11 @@ class Analysis:
     def _moves(self, value: Value, axis: int) -> bool:
         size = value.shape[axis]
         slabs = (
-            self.read(value, one_place(value.shape, {axis: at})) for at in sorted({0, size // 2, size - 1})
+            self.read(value, one_place(value.shape, {axis: at}).expand(value.shape))
+            for at in sorted({0, size // 2, size - 1})
         )
         first = next(slabs)
         return any(not np.array_equal(first, slab) for slab in slabs)
-
-    @cached_property
-    def _producers(self) -> dict[Value, Operation]:
-        return {output: operation for operation in self.graph.operations for output in operation.outputs}
 
     def seed(self, value: Value, positions: Sequence[int], channel: int | None = None) -> torch.Tensor:
         """Make a mask of one position of a value: all of its channels, or one."""
@@ -131,7 +145,7 @@ class Analysis:
             axis = self.channel_axis(value)
             assert axis is not None
             at[axis] = channel
-        return one_place(value.shape, at)
+        return one_place(value.shape, at).expand(value.shape)
 
     def channel_axis(self, value: Value) -> int | None:
         """Give the axis of the channels: the first that is neither batch nor space; None without one."""
@@ -211,8 +225,8 @@ class Analysis:
         if value not in self._full:
             seen = self.seen_of(value)
             if seen is None:
-                middle = [value.shape[axis] // 2 for axis in self.axes_of(value)]
-                self._full[value] = bool(self.read(value, self.seed(value, middle)).all())
+                at = middle([value.shape[axis] for axis in self.axes_of(value)])
+                self._full[value] = bool(self.read(value, self.seed(value, at)).all())
             else:
                 self._full[value] = any(
                     all(row == (1 << length) - 1 for row in rows) and law is None
@@ -226,21 +240,9 @@ class Analysis:
         return any(all(row == full for row in term.rows[axis]) for term in seen.terms)
 
 
-def one_place(shape: Sequence[int], at: dict[int, int]) -> torch.Tensor:
-    """Make a mask of all elements at one place of some axes."""
-    mask = torch.ones((), dtype=torch.bool)
-    for axis, size in enumerate(shape):
-        row = torch.arange(size) == at[axis] if axis in at else torch.ones(1, dtype=torch.bool)
-        mask = mask[..., None] & row
-    return mask.expand(tuple(shape))
-
-
-def spatial(mask: torch.Tensor, axes: Sequence[int]) -> Mask:
+def spatial(mask: torch.Tensor, axes: Places) -> Mask:
     """Give a mask of some axes: where anything is set along the others."""
-    others = tuple(axis for axis in range(mask.dim()) if axis not in axes)
-    flat = mask.any(dim=others) if others else mask
-    order = sorted(axes)
-    return flat.permute([order.index(axis) for axis in axes]).contiguous().numpy()
+    return projected(mask, axes).contiguous().numpy()
 
 
 def _rank(note: Note) -> int:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from corr2d.errors import describe, refuse
+from corr2d.field.capture.examples import home
 
 ACCEPTED = "a tensor or array of shape (N, C, H, W), several of shape (C, H, W), or a shape (N, C, H, W)"
 
@@ -32,14 +34,6 @@ def batches(
         waiting.append(image)
     if waiting:
         yield first, torch.stack(waiting).to(device, dtype)
-
-
-def check_count(argument: str, count: object) -> None:
-    """Refuse what is no whole number from 1 on."""
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
-        refuse(argument, "a whole number, at least 1", describe(count), kind=TypeError)
-    if count < 1:
-        refuse(argument, "at least 1", str(count))
 
 
 def how_many(images: Any) -> int | None:
@@ -77,14 +71,6 @@ def is_shape(images: Any) -> bool:
     )
 
 
-def home(model: torch.nn.Module) -> tuple[torch.dtype, torch.device]:
-    """The floating type and the device of the model's parameters (or buffers)."""
-    for tensor in (*model.parameters(), *model.buffers()):
-        if tensor.is_floating_point():
-            return tensor.dtype, tensor.device
-    return torch.get_default_dtype(), torch.device("cpu")
-
-
 def as_tensor(image: Any, argument: str = "images", accepted: str = ACCEPTED) -> torch.Tensor:
     """A tensor of floating values of what is given."""
     if not hasattr(image, "shape"):
@@ -99,6 +85,13 @@ def as_tensor(image: Any, argument: str = "images", accepted: str = ACCEPTED) ->
             TypeError,
         )
     return tensor.detach()
+
+
+def as_array(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """An array of a tensor's numbers: float32 of bfloat16, which NumPy does not have."""
+    numbers = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+    array: npt.NDArray[Any] = numbers.detach().cpu().numpy()
+    return array
 
 
 def _unstacked(batch: Any) -> Iterator[torch.Tensor]:

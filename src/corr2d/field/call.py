@@ -13,7 +13,7 @@ from corr2d.field.graph import Graph
 from corr2d.field.image_axes import batch_of, space_of
 from corr2d.field.names import several
 from corr2d.field.propagation import GLOBAL_OPS
-from corr2d.field.table import ReceptiveFields, value_of
+from corr2d.field.table import ReceptiveFields
 
 
 @door
@@ -74,6 +74,10 @@ def receptive_field(
     on an endless canvas, and where they depend on each other masks are propagated. Padding reads nothing, at
     every layer. A ResNet-50 at 224 x 224 takes seconds, most of them for the capture.
 
+    A layer has the name of its part of the model; a second call of it is "relu_1", the second tensor that a
+    part gives "gru[1]". What the model computes outside of its innermost parts has the operators' names, as
+    in "layer1.0.add".
+
     References
     ----------
     .. [1] A. Araujo, W. Norris, J. Sim, "Computing Receptive Fields of Convolutional Neural Networks",
@@ -103,7 +107,7 @@ def fields_of(
     """Make the table of a model that has been captured."""
     names = list(graph.layers) if layers is None else list(layers)
     for name in names:
-        value_of(graph, name)
+        graph.value(name)
     source = graph.inputs[0]
     analysis = Analysis(graph, source, space_of(graph, source), batch_of(graph, source), global_ops, strict)
     # The whole pass, now: what strict does not allow is refused here and not when a row is looked at.

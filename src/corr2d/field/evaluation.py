@@ -1,4 +1,4 @@
-"""Running one captured operation alone, on tensors of one's own in place of what depends on the inputs."""
+"""Running what was captured: an operation alone, on tensors of one's own, or the way to some values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,21 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
-from corr2d.field.graph import Operation, Value
+from corr2d.errors import refuse
+from corr2d.field.graph import Graph, Operation, Value
+
+# What a capture notes for memory that is read and written through views.
+READ, WRITTEN = "corr2d.read.default", "corr2d.written.default"
+torch.library.define("corr2d::read", "(Tensor self, Tensor index) -> Tensor")
+torch.library.impl("corr2d::read", "CompositeImplicitAutograd", lambda self, index: self.flatten()[index])
+torch.library.define("corr2d::written", "(Tensor self, Tensor source, Tensor index) -> Tensor")
+torch.library.impl(
+    "corr2d::written",
+    "CompositeImplicitAutograd",
+    lambda self, source, index: (
+        self.flatten().index_copy(0, index.flatten(), source.flatten()).reshape(self.shape)
+    ),
+)
 
 
 def operator_of(target: str) -> Any:
@@ -76,3 +90,22 @@ def run(operator: Any, arguments: Mapping[str, Any]) -> list[torch.Tensor]:
     named = {one.name: arguments[one.name] for one in schema if one.kwarg_only}
     result = operator(*positional, **named)
     return [one for one in pytree.tree_leaves(result) if isinstance(one, torch.Tensor)]
+
+
+def compute(graph: Graph, images: torch.Tensor, wanted: Sequence[Value]) -> list[torch.Tensor]:
+    """Compute values of a graph of one input; gradients flow back to `images`, not to the weights."""
+    known: dict[Value, torch.Tensor] = {graph.inputs[0]: images}
+
+    def number(value: Value) -> torch.Tensor:
+        return known[value] if value.constant is None else value.constant.to(images.device)
+
+    for operation in graph.operations:
+        if all(value in known for value in wanted):
+            break
+        try:
+            operator = operator_of(operation.target)
+        except AttributeError:
+            refuse("layer", "computed by torch's operators alone", f"{operation.target} on the way to it")
+        found = run(operator, replace_values(operation.arguments, number))
+        known.update(zip(operation.outputs, found, strict=False))
+    return [number(value) for value in wanted]

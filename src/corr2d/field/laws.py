@@ -42,11 +42,6 @@ class Taps:
         """The last row; meaningless where nothing is read."""
         return self.first + self.extent - 1
 
-    @property
-    def count(self) -> int:
-        """Rows without the holes."""
-        return self.bits.bit_count()
-
     def shifted(self, by: int) -> Taps:
         """Move every row."""
         return Taps(self.first + by, self.bits) if self.bits else self

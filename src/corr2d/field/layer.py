@@ -6,64 +6,21 @@ import importlib
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
-from operator import index
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from corr2d.errors import describe, door, refuse
-from corr2d.field.analysis import Analysis, Mask, one_place
+from corr2d.field.analysis import Analysis, Mask
+from corr2d.field.box import Box
 from corr2d.field.graph import Value
-from corr2d.field.laws import unite
-from corr2d.field.lines import Rows, unpacked
+from corr2d.field.indices import inside, middle
+from corr2d.field.lines import Rows, one_place, painted
 from corr2d.field.propagation import Note
-from corr2d.field.rules import EXACT
-from corr2d.field.summary import (
-    Summary,
-    count,
-    hull,
-    law_products,
-    position_by_dimension,
-    summarize,
-    united_laws,
-)
+from corr2d.field.rules import EXACT, WHOLE
+from corr2d.field.seen import Product
+from corr2d.field.summary import Summary, count, summarize
 from corr2d.printed import Printed
-
-
-class Box(tuple[int, ...]):
-    """The smallest box around a field: first the starts along every axis, then the stops, excluded.
-
-    For images that is (top, left, bottom, right), as in scikit-image's `bbox`. An empty field is all zeros.
-    """
-
-    __slots__ = ()
-
-    @classmethod
-    def around(cls, mask: Mask) -> Box:
-        """Give the box around what is True; all zeros where nothing is."""
-        sides = hull(mask) or ((0, 0),) * mask.ndim
-        return cls([*(start for start, _ in sides), *(stop for _, stop in sides)])
-
-    @property
-    def start(self) -> tuple[int, ...]:
-        """First row, column and so on."""
-        return tuple(self[: len(self) // 2])
-
-    @property
-    def stop(self) -> tuple[int, ...]:
-        """Last row, column and so on, plus one."""
-        return tuple(self[len(self) // 2 :])
-
-    @property
-    def size(self) -> tuple[int, ...]:
-        """Rows, columns and so on."""
-        return tuple(stop - start for start, stop in zip(self.start, self.stop, strict=True))
-
-    @property
-    def slices(self) -> tuple[slice, ...]:
-        """To cut it out: ``image[(..., *box.slices)]``. Only for boxes that are clipped."""
-        return tuple(slice(start, stop) for start, stop in zip(self.start, self.stop, strict=True))
 
 
 class LayerField(Printed):
@@ -73,7 +30,7 @@ class LayerField(Printed):
     ----------
     name : str
         Of the layer.
-    operation : str
+    operator : str
         The operator that computed its output last.
     shape : tuple of int
         Of the output.
@@ -91,8 +48,8 @@ class LayerField(Printed):
     (4, 0.556)
     """
 
-    def __init__(self, analysis: Analysis, name: str, value: Value, operation: str) -> None:
-        self.name, self.operation, self.shape, self.value = name, operation, value.shape, value
+    def __init__(self, analysis: Analysis, name: str, value: Value, operator: str) -> None:
+        self.name, self.operator, self.shape, self.value = name, operator, value.shape, value
         self._analysis = analysis
 
     @cached_property
@@ -146,6 +103,11 @@ class LayerField(Printed):
     def status(self) -> str:
         """``"exact"``, ``"superset"``, ``"data-dependent"``, ``"probed"`` or ``"whole input"``."""
         return EXACT if self.responsible is None else self.responsible.status
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the status is ``"whole input"``: every value sees all of it, whatever its size."""
+        return self.status == WHOLE
 
     @cached_property
     def responsible(self) -> Note | None:
@@ -233,20 +195,13 @@ class LayerField(Printed):
         ValueError
             No such position or channel; or `clip=False` for a layer whose field does not repeat.
         """
-        if clip:
-            return Box.around(self._mask(self._at(position), channel))
         at = self._at(position)
-        seen = self._analysis.seen_of(self.value)
-        if seen is None or united_laws(seen) is None or channel is not None:
-            got = f"False for {self.name!r}, whose field is {self.status} and follows no law"
-            if channel is not None:
-                got = "False with a channel"
-            refuse("clip", "True for a layer without a law", got, "Leave clip=True.")
-        products = law_products(seen, position_by_dimension(self._analysis, self.value, seen, at))
-        if not products:
-            return Box([0] * 2 * len(self._analysis.lengths))
-        hulls = [unite(axis) for axis in zip(*products, strict=True)]
-        return Box([*(taps.first for taps in hulls), *(taps.last + 1 for taps in hulls)])
+        if not clip and channel is not None:
+            refuse("clip", "True with a channel", "False", "What all channels see has a box without edges.")
+        products = self._analysis.on_image(self.value, at) if clip else self._canvas(at)
+        if products is None or channel is not None:
+            return Box.around(self._mask(at, channel))
+        return Box.of(products, len(self._analysis.lengths))
 
     @door
     def projective(self, *pixel: int) -> Mask:
@@ -267,9 +222,11 @@ class LayerField(Printed):
         ValueError
             No such pixel.
         """
-        at = _inside("pixel", pixel, self._analysis.lengths, "the image")
-        seed = one_place(self._analysis.source.shape, dict(zip(self._analysis.places, at, strict=True)))
-        return self._analysis.reach(seed, self.value)
+        sizes = self._analysis.lengths
+        at = inside("pixel", pixel, sizes, "the image") if pixel else middle(sizes)
+        shape = self._analysis.source.shape
+        seed = one_place(shape, dict(zip(self._analysis.places, at, strict=True)))
+        return self._analysis.reach(seed.expand(shape), self.value)
 
     @door
     def padding_share(self, *position: int) -> float:
@@ -291,13 +248,48 @@ class LayerField(Printed):
             No such position, or a layer whose field does not repeat.
         """
         at = self._at(position)
-        seen = self._analysis.seen_of(self.value)
-        if seen is None or united_laws(seen) is None:
-            refuse("layer", "one whose field repeats", f"{self.name!r}, whose field is {self.status}")
-        products = law_products(seen, position_by_dimension(self._analysis, self.value, seen, at))
-        inside = int(np.count_nonzero(self._mask(at)))
-        whole = count(products)
-        return 1 - inside / whole if whole else 0.0
+        whole, clipped = count(self._canvas(at)), self._analysis.on_image(self.value, at)
+        return 1 - count(clipped or []) / whole if whole else 0.0
+
+    @door
+    def describe(self, *position: int) -> str:
+        """Say in words what one value sees.
+
+        Parameters
+        ----------
+        *position : int
+            As for `mask`.
+
+        Returns
+        -------
+        str
+            Its pixels, and the box around them.
+
+        Raises
+        ------
+        ValueError
+            No such position.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from corr2d.field import receptive_field
+        >>> receptive_field(torch.nn.Conv2d(1, 1, 3), (1, 1, 5, 5))["conv2d"].describe(0, -1)
+        'value 0,-1 of conv2d sees 9 pixels in a box of 3 x 3: rows 0 to 2, columns 2 to 4'
+        """
+        at = self._at(position)
+        mask = self._mask(at)
+        where = f"value {','.join(map(str, position or at))} of {self.name or 'the output'}"
+        if not mask.any():
+            return f"{where} sees nothing but padding"
+        box = Box.around(mask)
+        names = ("planes", "rows", "columns")[-mask.ndim :] if 1 < mask.ndim <= 3 else ("pixels",) * mask.ndim
+        sides = ", ".join(
+            f"{name} {start} to {stop - 1}"
+            for name, start, stop in zip(names, box.start, box.stop, strict=True)
+        )
+        pixels, size = int(mask.sum()), " x ".join(map(str, box.size))
+        return f"{where} sees {pixels} pixels in a box of {size}: {sides}"
 
     def plot(self, *position: int, image: npt.ArrayLike | None = None, title: str = "") -> Any:
         """Draw what one value has seen over the image: holes stay holes, the box's padding is purple.
@@ -321,11 +313,9 @@ class LayerField(Printed):
         ValueError
             No such position, an image of another size, or an input without rows and columns.
         """
-        mask = self.mask(*position)
         at = self._at(position)
-        seen = self._analysis.seen_of(self.value)
-        endless = seen is not None and bool(seen.terms) and united_laws(seen) is not None
-        box = self.box(*position, clip=not endless) if mask.any() else None
+        mask, endless = self._mask(at), self._analysis.on_canvas(self.value, at)
+        box = Box.of(endless, mask.ndim) if endless and mask.any() else Box.around(mask)
         # Pictures stand above this room, so they are called by name only.
         fields = importlib.import_module("corr2d.plots.fields")
         panel = fields.seen(mask, box, image, title or f"{self.name} at {at}")
@@ -340,9 +330,9 @@ class LayerField(Printed):
             shown = "not known" if numbers is None else " x ".join(str(one) for one in numbers)
             rows.append((name, "nothing is read" if name == "size" and numbers is None else shown))
         if self.coverage is not None:
-            rows.append(("seen", f"{100 * float(self.coverage):.3g} % of the box"))
-        heading = f"field of {self.name!r} ({self.operation}), {' x '.join(map(str, self.sample_shape))}"
-        return "\n".join([heading, *(f"  {name:8}{text}" for name, text in rows)])
+            rows.append(("coverage", f"{100 * float(self.coverage):.3g} % of the box"))
+        heading = f"field of {self.name!r} ({self.operator}), {' x '.join(map(str, self.sample_shape))}"
+        return "\n".join([heading, *(f"  {name:9}{text}" for name, text in rows)])
 
     def _why(self) -> str:
         return f"{self.status}, because of {self.responsible}"
@@ -351,20 +341,24 @@ class LayerField(Printed):
         return f"<LayerField {self.name!r}: {self.status}>"
 
     def _mask(self, at: tuple[int, ...], channel: int | None = None, channels: bool = False) -> Mask:
-        seen = self._analysis.seen_of(self.value)
-        if seen is None or channel is not None or channels:
+        products = self._analysis.on_image(self.value, at)
+        if products is None or channel is not None or channels:
             seed = self._analysis.seed(self.value, at, self._channel(channel))
             return self._analysis.read(self.value, seed, channels)
-        mask = np.zeros(self._analysis.lengths, bool)
-        for product in seen.bits(position_by_dimension(self._analysis, self.value, seen, at)):
-            part = np.ones((), bool)
-            for bits, length in zip(product, self._analysis.lengths, strict=True):
-                part = part[..., np.newaxis] & unpacked(bits, length)
-            mask |= part
-        return mask
+        return painted(products, self._analysis.lengths)
+
+    def _canvas(self, at: tuple[int, ...]) -> list[Product]:
+        """Give what a position would read of an image without end."""
+        found = self._analysis.on_canvas(self.value, at)
+        if found is None:
+            got = f"{self.name!r}, whose field is {self.status} and follows no law"
+            refuse("layer", "one whose field repeats", got, "On the image it has a box and a mask.")
+        return found
 
     def _at(self, position: Sequence[int]) -> tuple[int, ...]:
-        return _inside("position", position, self.grid, f"the output of {self.name!r}")
+        if not position:
+            return middle(self.grid)
+        return inside("position", position, self.grid, f"the output of {self.name!r}")
 
     def _channel(self, channel: int | None) -> int | None:
         if channel is None:
@@ -372,21 +366,4 @@ class LayerField(Printed):
         axis = self._analysis.channel_axis(self.value)
         if axis is None:
             refuse("channel", f"left out for {self.name!r}, which has no channels", describe(channel))
-        return _inside("channel", (channel,), (self.shape[axis],), f"the channels of {self.name!r}")[0]
-
-
-def _inside(argument: str, given: Sequence[int], sizes: Sequence[int], of: str) -> tuple[int, ...]:
-    """Check indices as NumPy does; the middle where none are given."""
-    if not given:
-        return tuple(size // 2 for size in sizes)
-    rule = f"inside {of}, {sizes[0]}"
-    if len(sizes) != 1:
-        rule = f"{len(sizes)} whole numbers inside {of}, {tuple(sizes)}"
-    try:
-        numbers = [index(one) for one in given]
-    except TypeError:
-        refuse(argument, rule, describe(given[0] if len(given) == 1 else tuple(given)), kind=TypeError)
-    matches = len(numbers) == len(sizes)
-    if not matches or any(not -size <= at < size for at, size in zip(numbers, sizes, strict=True)):
-        refuse(argument, rule, str(numbers[0] if len(numbers) == 1 else tuple(numbers)))
-    return tuple(at % size for at, size in zip(numbers, sizes, strict=True))
+        return inside("channel", channel, self.shape[axis : axis + 1], f"the channels of {self.name!r}")[0]

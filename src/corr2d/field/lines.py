@@ -2,14 +2,14 @@
 
 Most of what networks do treats rows and columns apart, so two short lists say what a large mask would. Here
 they are found by asking the operation's reading itself, with slabs as seeds, and checked against it at single
-positions: an operation of which rows and columns depend on each other is said not to have lines. Nothing is
-assumed from an operator's name except for windows (`windows.py`).
+positions: an operation of which rows and columns depend on each other is said not to have lines. Only the
+laws of windows are taken from the reading as its rule wrote them down.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +21,6 @@ from corr2d.field.graph import Operation
 from corr2d.field.laws import IDENTITY, Law, Taps, taps_of
 from corr2d.field.rules import Reading
 from corr2d.field.rules.axes import transposed
-from corr2d.field.windows import groups_of, window_laws
 
 #: The axis of a value along which each axis of the source runs; None where all positions see the same of it.
 Places = tuple[int | None, ...]
@@ -29,12 +28,11 @@ Places = tuple[int | None, ...]
 Rows = tuple[int, ...]
 
 #: Laws of more phases than this are not looked for in a single operation.
-MOST_PHASES = 16
+MOST_LEARNT_PHASES = 16
 #: Single positions at which lines are held against the reading. Few, as a mask each; tests look at all.
 CHECKED = 3
 #: Random seeds by which "every position reads itself" is told from all else.
 SEEDS = 2
-Masks = Sequence[torch.Tensor]
 
 
 class Unseparable(Exception):
@@ -99,16 +97,15 @@ def find_lines(
     Unseparable
         Lines cannot say it.
     """
-    laws = window_laws(operation)
     image, *others = sources
     alone = all(other is None for other in others)
-    if laws is not None and image is not None and None not in image and alone:
-        return [_of_window(operation, laws, image), *(None for _ in others)]
+    if reading.laws is not None and image is not None and None not in image and alone:
+        return [_of_window(operation, reading.laws, reading.groups, image), *(None for _ in others)]
     probe = Probe(operation, reading, output, batch)
     return [None if source is None else probe.lines(index, source) for index, source in enumerate(sources)]
 
 
-def _of_window(operation: Operation, laws: dict[int, Law], places: Places) -> Lines:
+def _of_window(operation: Operation, laws: Mapping[int, Law], groups: int | None, places: Places) -> Lines:
     """Write down the lines of a window from its laws: what lies past the edge is not read."""
     image, result = operation.inputs[0], operation.outputs[0]
     rank = len(image.shape)
@@ -116,7 +113,7 @@ def _of_window(operation: Operation, laws: dict[int, Law], places: Places) -> Li
     for place in places:
         assert place is not None
         law = laws.get(place - rank)
-        if law is None and place == rank - len(laws) - 1:
+        if law is None and place == rank - len(laws) - 1 and groups is not None:
             raise Unseparable  # the source runs along the channels
         if law is None:
             lines.append(identity(image.shape[place]))
@@ -124,7 +121,6 @@ def _of_window(operation: Operation, laws: dict[int, Law], places: Places) -> Li
         length = image.shape[place]
         rows = tuple(law.at(position).clipped(length) for position in range(result.shape[place]))
         lines.append(Line(rows, law))
-    groups = groups_of(operation)
     return Lines(places, tuple(lines), mixes=groups == 1, alike=True, everywhere=True, covers=True)
 
 
@@ -134,7 +130,7 @@ class Probe:
     def __init__(self, operation: Operation, reading: Reading, output: int, batch: int | None) -> None:
         self._operation, self._reading, self._output, self._batch = operation, reading, output, batch
         self._shape = operation.outputs[output].shape
-        self._slabs: dict[tuple[int, int], Masks] = {}
+        self._slabs: dict[tuple[int, int], Sequence[torch.Tensor]] = {}
         # The seeds of the same operation are the same in every run.
         self._random = torch.Generator().manual_seed(0)
 
@@ -154,7 +150,7 @@ class Probe:
             lines = tuple(identity(1 if place is None else self._shape[place]) for place in places)
         return self._with_channels(index, source, places, lines, whole)
 
-    def _pull(self, seed: torch.Tensor) -> Masks:
+    def _pull(self, seed: torch.Tensor) -> Sequence[torch.Tensor]:
         """Give what of every input is read by the seed, which is expanded to the output's shape."""
         masks = [torch.zeros((), dtype=torch.bool).expand(value.shape) for value in self._operation.outputs]
         masks[self._output] = seed.expand(self._shape)
@@ -170,20 +166,15 @@ class Probe:
         ]
         return bool((self._reading.spread(tensors)[self._output] > 0).all())
 
-    def _slab(self, axis: int, position: int) -> Masks:
+    def _slab(self, axis: int, position: int) -> Sequence[torch.Tensor]:
         """Give what all elements at one position of an axis read."""
         key = axis, position
         if key not in self._slabs:
             self._slabs[key] = self._pull(self._at({axis: position}))
         return self._slabs[key]
 
-    def _at(self, positions: dict[int, int]) -> torch.Tensor:
-        """Make a seed of all elements at these positions of these axes."""
-        seed = torch.ones([1] * len(self._shape), dtype=torch.bool)
-        for axis, position in positions.items():
-            hot = torch.arange(self._shape[axis]) == position
-            seed = seed & hot.view([-1 if other == axis else 1 for other in range(len(self._shape))])
-        return seed
+    def _at(self, positions: Mapping[int, int]) -> torch.Tensor:
+        return one_place(self._shape, positions)
 
     def _scattered(self, places: Places) -> torch.Tensor:
         """Make a seed of random positions along these axes, the same for all channels."""
@@ -205,8 +196,8 @@ class Probe:
                 return None
         for _ in range(SEEDS):
             seed = self._scattered(tuple(places))
-            expected = _projected(seed, tuple(places))
-            if not torch.equal(_projected(self._pull(seed)[index], source), expected):
+            expected = projected(seed, tuple(places))
+            if not torch.equal(projected(self._pull(seed)[index], source), expected):
                 return None
         return tuple(places)
 
@@ -220,7 +211,7 @@ class Probe:
                 for dim, place in enumerate(source)
                 if place is not None
                 and any(
-                    not torch.equal(_projected(slab, (place,)), _projected(slabs[0], (place,)))
+                    not torch.equal(projected(slab, (place,)), projected(slabs[0], (place,)))
                     for slab in slabs
                 )
             ]
@@ -250,10 +241,10 @@ class Probe:
             return identity(1)
         if place is None:
             return Line(
-                (_bits(_projected(self._pull(torch.ones((), dtype=torch.bool))[index], (axis,))),), None
+                (_bits(projected(self._pull(torch.ones((), dtype=torch.bool))[index], (axis,))),), None
             )
         rows = tuple(
-            _bits(_projected(self._slab(place, position)[index], (axis,)))
+            _bits(projected(self._slab(place, position)[index], (axis,)))
             for position in range(self._shape[place])
         )
         return Line(rows, learnt_law(rows))
@@ -267,13 +258,13 @@ class Probe:
                 for place in places
                 if place is not None
             }
-            seen = _projected(self._pull(self._at(positions))[index], source)
-            expected = torch.ones((), dtype=torch.bool)
-            for axis, place, line in zip(source, places, lines, strict=True):
-                bits = line.rows[0 if place is None else positions[place]]
-                row = _mask(bits, 1 if axis is None else shape[axis])
-                expected = expected[..., None] & row
-            if not torch.equal(seen, expected):
+            seen = projected(self._pull(self._at(positions))[index], source)
+            product = [
+                taps_of(line.rows[0 if place is None else positions[place]])
+                for place, line in zip(places, lines, strict=True)
+            ]
+            lengths = [1 if axis is None else shape[axis] for axis in source]
+            if not np.array_equal(seen.numpy(), painted([product], lengths)):
                 raise Unseparable
 
     def _with_channels(
@@ -282,17 +273,17 @@ class Probe:
         """Find how the other axes, the batch apart, take part."""
         others, read = self._channels(self._shape, places), self._channels(whole.shape, source)
         seed = self._scattered(places)
-        of_all = _projected(self._pull(seed)[index], source)
+        of_all = projected(self._pull(seed)[index], source)
         mixes = alike = everywhere = True
         for channel in _samples([self._shape[axis] for axis in others]):
             at = self._at(dict(zip(others, channel, strict=True)))
             mask = self._pull(seed & at)[index]
-            mixes = mixes and bool(_projected(mask, read).all())
+            mixes = mixes and bool(projected(mask, read).all())
             if mask.any():
-                alike = alike and torch.equal(_projected(mask, source), of_all)
+                alike = alike and torch.equal(projected(mask, source), of_all)
             else:
                 everywhere = False
-        return Lines(places, lines, mixes, alike, everywhere, covers=bool(_projected(whole, read).all()))
+        return Lines(places, lines, mixes, alike, everywhere, covers=bool(projected(whole, read).all()))
 
     def _channels(self, shape: Sequence[int], places: Places) -> tuple[int, ...]:
         """Give the axes that are neither the source's nor the batch."""
@@ -313,7 +304,7 @@ def learnt_law(rows: Rows) -> Law | None:
     """
     low, high = len(rows) // 4, len(rows) - len(rows) // 4
     middle = {position: taps_of(rows[position]) for position in range(low, high)}
-    for period in range(1, min(MOST_PHASES, (high - low) // 2) + 1):
+    for period in range(1, min(MOST_LEARNT_PHASES, (high - low) // 2) + 1):
         pairs = [(middle[at], middle[at + period]) for at in range(low, high - period)]
         steps = {after.first - before.first for before, after in pairs if before.bits}
         if len(steps) == 1 and all(before.bits == after.bits for before, after in pairs):
@@ -335,7 +326,16 @@ def _is_sure(law: Law, rows: Rows, seen_often: bool) -> bool:
     )
 
 
-def _projected(mask: torch.Tensor, axes: Places) -> torch.Tensor:
+def one_place(shape: Sequence[int], at: Mapping[int, int]) -> torch.Tensor:
+    """Make a mask of all elements at one place of some axes; the others have length 1 and can be expanded."""
+    mask = torch.ones((), dtype=torch.bool)
+    for axis, size in enumerate(shape):
+        row = torch.arange(size) == at[axis] if axis in at else torch.ones(1, dtype=torch.bool)
+        mask = mask[..., None] & row
+    return mask
+
+
+def projected(mask: torch.Tensor, axes: Places) -> torch.Tensor:
     """Give along these axes where anything is set; None is an axis of length 1."""
     kept = [axis for axis in axes if axis is not None]
     others = tuple(axis for axis in range(mask.dim()) if axis not in kept)
@@ -352,14 +352,21 @@ def _bits(row: torch.Tensor) -> int:
     return int.from_bytes(np.packbits(row.numpy(), bitorder="little").tobytes(), "little")
 
 
-def _mask(bits: int, length: int) -> torch.Tensor:
-    return torch.from_numpy(unpacked(bits, length))
-
-
 def unpacked(bits: int, length: int) -> npt.NDArray[np.bool_]:
     """Turn the rows that a position reads into a mask of the axis."""
     packed = np.frombuffer(bits.to_bytes((length + 7) // 8, "little"), np.uint8)
     return np.unpackbits(packed, count=length, bitorder="little").astype(bool)
+
+
+def painted(products: Iterable[Sequence[Taps]], lengths: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Turn a union of products, rows times columns and so on, into a mask."""
+    mask = np.zeros(tuple(lengths), bool)
+    for product in products:
+        part = np.ones((), bool)
+        for taps, length in zip(product, lengths, strict=True):
+            part = part[..., np.newaxis] & unpacked(taps.clipped(length), length)
+        mask |= part
+    return mask
 
 
 def _samples(sizes: Sequence[int]) -> list[tuple[int, ...]]:

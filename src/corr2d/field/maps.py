@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from corr2d.arguments import whole
 from corr2d.errors import describe, door, refuse
 from corr2d.field.activations import Activations, spatial_parts
-from corr2d.field.batches import as_tensor, home
-from corr2d.field.capture.modes import prepared
+from corr2d.field.batches import as_array, as_tensor
+from corr2d.field.capture.examples import home
+from corr2d.field.capture.modes import as_module, prepared
 from corr2d.field.names import refuse_name, several
 from corr2d.field.theory import Lattice, lattices
 from corr2d.printed import Printed
@@ -25,8 +27,8 @@ ACCEPTED = "one image, a tensor or array of shape (H, W), (C, H, W) or (1, C, H,
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FeatureMap:
-    """The output of one layer for one image.
+class FeatureMap(Printed):
+    """The output of one layer for one image; ``print`` says what it is, `plot` draws it.
 
     Attributes
     ----------
@@ -34,40 +36,81 @@ class FeatureMap:
         The layer's name.
     values : ndarray, shape (C, h, w)
         A map for each channel.
-    jump : (float, float)
+    stride : (float, float)
         Pixels of the image from one value to the next, along y and x.
     first : (float, float)
         The point of the image (y, x) that the value [0, 0] is centred on; (0, 0) is the centre of the first
         pixel, and padding lets it lie outside.
     unplaced : str
-        Why jump and first are not those of the receptive field, where the map is laid over the whole image;
+        Why stride and first are not those of the receptive field, where the map is laid over the whole image;
         "" where they are.
     """
 
     layer: str
     values: Array
-    jump: tuple[float, float]
+    stride: tuple[float, float]
     first: tuple[float, float]
     unplaced: str = ""
 
     @property
     def exact(self) -> bool:
-        """Whether jump and first are those of the receptive field."""
+        """Whether stride and first are those of the receptive field."""
         return not self.unplaced
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
         """Left, right, bottom, top in pixels, as matplotlib's imshow takes them to draw the map to scale.
 
-        Every value is a tile of one jump around its centre.
+        Every value is a tile of one stride around its centre.
         """
-        (_, height, width), (dy, dx), (y, x) = self.values.shape, self.jump, self.first
+        (_, height, width), (dy, dx), (y, x) = self.values.shape, self.stride, self.first
         return x - dx / 2, x + (width - 0.5) * dx, y + (height - 0.5) * dy, y - dy / 2
 
+    @door
     def strongest(self, count: int) -> list[int]:
-        """Channels in the order of their variance over the image, the largest first."""
+        """Channels in the order of their variance over the image, the largest first; `count` at most."""
+        count = whole("count", count, 1)
         order = np.argsort(-self.values.var(axis=(1, 2)), kind="stable")
         return [int(channel) for channel in order[:count]]
+
+    def plot(self, count: int = 5) -> Any:
+        """Draw the channels that vary most side by side, each with the range of its own numbers.
+
+        Parameters
+        ----------
+        count : int, default 5
+            How many. `FeatureMaps.plot` draws them to scale below the image.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new figure, bound to no window.
+
+        Raises
+        ------
+        ValueError
+            Fewer than one.
+        """
+        chosen = [(channel, self.values[channel]) for channel in self.strongest(count)]
+        # Pictures stand above this room, so they are called by name only.
+        plots = importlib.import_module("corr2d.plots")
+        return plots.grid(
+            [
+                (plots.signed if (values < 0).any() else plots.magnitude)(values, f"channel {channel}")
+                for channel, values in chosen
+            ]
+        )
+
+    def __str__(self) -> str:
+        channels, height, width = self.values.shape
+        lies = ("stride", self.stride), ("first", self.first)
+        rows = [
+            f"map of {self.layer!r}, {channels} x {height} x {width}",
+            f"  values  {self.values.min():.3g} to {self.values.max():.3g}, "
+            f"{100 * np.mean(self.values == 0):.0f} % zeros",
+            *(f"  {name:6}  {' x '.join(f'{one:g}' for one in pair)} pixels" for name, pair in lies),
+        ]
+        return "\n".join([*rows, f"  laid over the image: {self.unplaced}"] if self.unplaced else rows)
 
     def __repr__(self) -> str:
         laid = f", laid over the image: {self.unplaced}" if self.unplaced else ""
@@ -184,11 +227,12 @@ def feature_maps(
     --------
     >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, stride=2), torch.nn.ReLU())
     >>> maps = feature_maps(model, torch.rand(9, 9))
-    >>> list(maps), maps["0"].values.shape, maps["0"].jump, maps["0"].first
+    >>> list(maps), maps["0"].values.shape, maps["0"].stride, maps["0"].first
     (['0', '1'], (2, 4, 4), (2.0, 2.0), (1.0, 1.0))
     """
     if not isinstance(model, torch.nn.Module):
         refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
+    model = as_module(model)
     batch = one_image(image, channel_axis, model)
     with prepared(model, mode), torch.no_grad():
         names = spatial_parts(model, batch, "image") if layers is None else several(layers)
@@ -197,8 +241,8 @@ def feature_maps(
     for layer, output in found.items():
         if output.ndim != 4:
             refuse("layers", "of outputs (N, C, h, w)", f"{layer!r} with {describe(output)}")
-        values[layer] = output[0].detach().cpu().numpy()
-    return FeatureMaps(values, batch[0].cpu().numpy(), model, mode)
+        values[layer] = as_array(output[0])
+    return FeatureMaps(values, as_array(batch[0]), model, mode)
 
 
 def one_image(image: Any, channel_axis: int | None, model: torch.nn.Module) -> torch.Tensor:
@@ -219,6 +263,6 @@ def one_image(image: Any, channel_axis: int | None, model: torch.nn.Module) -> t
 def _placed(layer: str, values: Array, lattice: Lattice | str, shape: tuple[int, ...]) -> FeatureMap:
     """Lay a map over the image by its field, or, where there is none for all its values, over all of it."""
     if isinstance(lattice, Lattice):
-        return FeatureMap(layer, values, lattice.jump, lattice.first)
+        return FeatureMap(layer, values, lattice.stride, lattice.first)
     dy, dx = (length / count for length, count in zip(shape, values.shape[1:], strict=True))
     return FeatureMap(layer, values, (dy, dx), ((dy - 1) / 2, (dx - 1) / 2), lattice)

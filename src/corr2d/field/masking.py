@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from corr2d.field.evaluation import evaluate
-from corr2d.field.graph import Graph, Operation, Value
+from corr2d.field.graph import Graph, Operation, Value, computed
 
 #: A score to which so much has been added counts as masked: Swin adds -100 and a learned bias, others -1e4 or
 #: the most negative number. Beside a score that is not masked, e**-90 is below the smallest normal float32.
@@ -67,7 +67,7 @@ def _word(operation: Operation) -> str:
 
 
 def _constant(mask: torch.Tensor) -> Value:
-    return Value(-1, tuple(mask.shape), torch.bool, mask)
+    return Value(tuple(mask.shape), torch.bool, mask)
 
 
 def _informed(operation: Operation, facts: dict[Value, Facts]) -> Operation:
@@ -109,7 +109,7 @@ def _known(argument: Any, facts: dict[Value, Facts], read: Callable[[Value], Fac
     """Give what is known of an argument of arithmetic; of a constant, what `read` takes from it."""
     if not isinstance(argument, Value):
         return None
-    return facts.get(argument) if argument.constant is None else read(argument)
+    return facts.get(argument) if argument.varies else read(argument)
 
 
 def _added(operation: Operation, facts: dict[Value, Facts]) -> Facts | None:
@@ -120,7 +120,7 @@ def _added(operation: Operation, facts: dict[Value, Facts]) -> Facts | None:
         found = [_known(arguments["self"], facts, _masking)]
     elif word == "sub" and arguments.get("alpha", 1) == 1:
         other = arguments["other"]
-        mask = isinstance(other, Value) and other.constant is not None
+        mask = isinstance(other, Value) and not other.varies
         found = [facts.get(arguments["self"]), _masking(other, sign=-1) if mask else None]
     elif word == "add" and arguments.get("alpha", 1) == 1:
         found = [_known(arguments[name], facts, _masking) for name in ("self", "other")]
@@ -172,9 +172,9 @@ def _moved(operation: Operation, facts: dict[Value, Facts]) -> Facts | None:
         return None
     for name in ("mask", "condition"):
         decided = operation.arguments.get(name)
-        if isinstance(decided, Value) and decided.constant is None:
+        if computed(decided):
             return None
-    if isinstance(filling, Value) and filling.constant is None:
+    if computed(filling):
         return None
     unknown = [
         facts.get(one, torch.full(one.shape, torch.nan, dtype=torch.float64)) for one in operation.inputs

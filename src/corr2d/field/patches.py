@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import heapq
+import importlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from corr2d.arguments import whole
 from corr2d.errors import describe, door, refuse
 from corr2d.field.activations import Activations
-from corr2d.field.batches import batches, check_count
-from corr2d.field.capture.modes import prepared
-from corr2d.field.layer import Box
+from corr2d.field.batches import as_array, batches
+from corr2d.field.box import Box
+from corr2d.field.capture.modes import as_module, prepared
+from corr2d.field.indices import inside
 from corr2d.field.theory import Cut, cutter
+from corr2d.printed import Printed
 
 Array = npt.NDArray[Any]
 
@@ -30,8 +35,8 @@ class Patch:
         The value.
     image : int
         The number of the image.
-    unit : (int, int)
-        The value's place in the map.
+    position : (int, int)
+        Row and column of the value in the map.
     box : Box
         Top, left, bottom, right of its field on the image, ends excluded.
     pixels : ndarray, shape (C, bottom - top, right - left)
@@ -42,13 +47,66 @@ class Patch:
 
     value: float
     image: int
-    unit: tuple[int, int]
+    position: tuple[int, int]
     box: Box
     pixels: Array
     seen: Array
 
     def __repr__(self) -> str:
-        return f"<Patch of image {self.image} in {tuple(self.box)}: {self.value:.4g} at {self.unit}>"
+        return f"<Patch of image {self.image} in {tuple(self.box)}: {self.value:.4g} at {self.position}>"
+
+
+class Patches(Printed, Sequence[Patch]):
+    """The patches that excite a channel most, the strongest first: the result of `top_patches`.
+
+    A sequence of `Patch`; ``print`` lists them, `plot` draws them.
+    """
+
+    def __init__(self, found: Iterable[Patch], layer: str, channel: int) -> None:
+        self.layer, self.channel = layer, channel
+        self._found = tuple(found)
+
+    @overload
+    def __getitem__(self, number: int) -> Patch: ...
+    @overload
+    def __getitem__(self, number: slice) -> Patches: ...
+    def __getitem__(self, number: int | slice) -> Patch | Patches:
+        if isinstance(number, slice):
+            return Patches(self._found[number], self.layer, self.channel)
+        return self._found[number]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def plot(self, columns: int = 9) -> Any:
+        """Draw them side by side; what a field skips is faded. See `corr2d.plots.fields.patches`.
+
+        Parameters
+        ----------
+        columns : int, default 9
+            How many stand in a row.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new figure, bound to no window.
+
+        Raises
+        ------
+        ValueError
+            No patch that is not all padding, or no column.
+        """
+        # Pictures stand above this room, so they are called by name only.
+        return importlib.import_module("corr2d.plots.fields").patches(self, columns)
+
+    def __repr__(self) -> str:
+        return f"<Patches: {len(self)} for channel {self.channel} of {self.layer!r}>"
+
+    def __str__(self) -> str:
+        of = repr(self.layer) if self.layer else "the model"
+        lines = [f"patches that excite channel {self.channel} of {of} most", "     value  image  box"]
+        lines += [f"{patch.value:10.4g}  {patch.image:5}  {tuple(patch.box)}" for patch in self]
+        return "\n".join(lines)
 
 
 #: The value, the image's number and the flat place in the map, both negative (of equal values the first is
@@ -67,7 +125,7 @@ def top_patches(
     per_image: int | None = 1,
     batch_size: int = 8,
     mode: str = "eval",
-) -> list[Patch]:
+) -> Patches:
     """Find the image patches that excite a channel most.
 
     Parameters
@@ -92,9 +150,9 @@ def top_patches(
 
     Returns
     -------
-    list of Patch
-        The largest value first. Changing the image outside of what a patch has `seen` does not change its
-        value.
+    Patches
+        A sequence of `Patch`, the largest value first. Changing the image outside of what a patch has `seen`
+        does not change its value.
 
     Raises
     ------
@@ -108,15 +166,15 @@ def top_patches(
     >>> model = torch.nn.Conv2d(1, 1, 2, bias=False)
     >>> _ = torch.nn.init.ones_(model.weight)
     >>> best, = top_patches(model, torch.eye(4)[None, None], "", 0)
-    >>> best.value, best.unit, best.box, best.pixels[0].tolist()
+    >>> best.value, best.position, best.box, best.pixels[0].tolist()
     (2.0, (0, 0), (0, 0, 2, 2), [[1.0, 0.0], [0.0, 1.0]])
     """
     if not isinstance(model, torch.nn.Module):
         refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
-    check_count("count", count)
-    check_count("batch_size", batch_size)
+    model = as_module(model)
+    count, batch_size = whole("count", count, 1), whole("batch_size", batch_size, 1)
     if per_image is not None:
-        check_count("per_image", per_image)
+        per_image = whole("per_image", per_image, 1)
     best: list[_Candidate] = []
     shape: tuple[int, ...] = ()
     with prepared(model, mode), torch.no_grad():
@@ -131,22 +189,19 @@ def top_patches(
     if not shape:
         refuse("images", "at least one image", "none")
     cut = cutter(model, (1, *shape[:3]), layer, channel, mode)
-    return [_patch(found, shape[4], cut) for found in sorted(best, key=lambda one: one[:3], reverse=True)]
+    ordered = sorted(best, key=lambda one: one[:3], reverse=True)
+    return Patches((_patch(found, shape[4], cut) for found in ordered), layer, channel)
 
 
 def _channel(output: torch.Tensor, channel: int) -> torch.Tensor:
     if output.ndim != 4:
         refuse("layer", "one with an output (N, C, h, w)", describe(output))
-    if not isinstance(channel, (int, np.integer)):
-        refuse("channel", "a whole number", describe(channel), kind=TypeError)
-    if not -output.shape[1] <= channel < output.shape[1]:
-        refuse("channel", f"one of the layer's {output.shape[1]}", str(channel))
-    return output[:, channel]
+    return output[:, inside("channel", channel, output.shape[1:2], "the layer's channels")[0]]
 
 
 def _largest(values: torch.Tensor, count: int) -> list[tuple[float, int]]:
     """The largest values of a map with their flat places; of equal ones the first."""
-    flat = values.flatten().cpu().numpy()
+    flat = as_array(values.flatten())
     order = np.argsort(-flat, kind="stable")[:count]
     return [(float(flat[place]), int(place)) for place in order]
 
@@ -157,13 +212,13 @@ def _enter(
     """Keep the `count` best of those known and these."""
     for value, place in values:
         if len(best) < count or (value, -number) > best[0][:2]:
-            candidate = (value, -number, -place, image.cpu().numpy())
+            candidate = (value, -number, -place, as_array(image))
             (heapq.heappush if len(best) < count else heapq.heapreplace)(best, candidate)
 
 
 def _patch(found: _Candidate, width: int, cut: Cut) -> Patch:
     value, number, place, image = found
-    unit = divmod(-place, width)
-    box, seen = cut((unit[0], unit[1]))
+    position = divmod(-place, width)
+    box, seen = cut((position[0], position[1]))
     rows, columns = box.slices
-    return Patch(value, -number, unit, box, image[:, rows, columns].copy(), seen)
+    return Patch(value, -number, position, box, image[:, rows, columns].copy(), seen)

@@ -15,11 +15,9 @@ import torch
 from corr2d.errors import refuse
 from corr2d.field.graph import Graph, Operation, Value
 from corr2d.field.probing import probed
-from corr2d.field.rules import DATA_DEPENDENT, EXACT, PROBED, SUPERSET, WHOLE, Reading, Rule, find_rule
+from corr2d.field.rules import EXACT, STATUSES, WHOLE, Reading, Rule, find_rule
 from corr2d.field.rules.axes import transposed, union
 
-#: From the surest to the least sure; of several operations the last one named here gives a field its status.
-STATUSES = (EXACT, WHOLE, DATA_DEPENDENT, SUPERSET, PROBED)
 GLOBAL_OPS = ("include", "exclude")
 
 

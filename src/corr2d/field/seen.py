@@ -8,15 +8,17 @@ the field is larger than the image. A value that this cannot say is left out; ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from corr2d.field.graph import Graph, Operation, Value
-from corr2d.field.laws import IDENTITY, Law
+from corr2d.field.laws import IDENTITY, Law, Taps, taps_of
 from corr2d.field.lines import Line, Lines, Places, Rows, Unseparable, find_lines, identity
 from corr2d.field.rules import Reading
-from corr2d.field.windows import has_holes
 
+#: What one position reads along each axis: rows times columns and so on.
+Product = tuple[Taps, ...]
 #: Products of one union. Inception-v3 needs 3; past this many a mask is the cheaper description.
 MOST_TERMS = 24
 
@@ -45,17 +47,43 @@ class Seen:
     #: Every channel has seen the same.
     uniform: bool
 
-    def bits(self, positions: Sequence[int]) -> list[tuple[int, ...]]:
-        """Give the products of one position, which has one number per axis of the source: bits per axis."""
-        found = []
-        for term in self.terms:
-            product = tuple(
-                rows[0 if place is None else position]
+    @cached_property
+    def laws(self) -> tuple[Law, ...] | None:
+        """One law for each axis, over all products; None where there is not one for each."""
+        united: list[Law] = []
+        for laws in zip(*(term.laws for term in self.terms), strict=True):
+            whole = laws[0]
+            for law in laws[1:]:
+                whole = None if whole is None or law is None else whole.united(law)
+            if whole is None:
+                return None
+            united.append(whole)
+        return tuple(united)
+
+    def on_image(self, positions: Sequence[int]) -> list[Product]:
+        """Give the products of one position, which has one number per axis of the source."""
+        return _not_empty(
+            tuple(
+                taps_of(rows[0 if place is None else position])
                 for rows, place, position in zip(term.rows, self.places, positions, strict=True)
             )
-            if all(product):
-                found.append(product)
-        return found
+            for term in self.terms
+        )
+
+    def on_canvas(self, positions: Sequence[int]) -> list[Product]:
+        """Give them on an image without end; only where there are laws."""
+        return _not_empty(
+            tuple(
+                law.at(position)
+                for law, position in zip(term.laws, positions, strict=True)
+                if law is not None
+            )
+            for term in self.terms
+        )
+
+
+def _not_empty(products: Iterable[Product]) -> list[Product]:
+    return [product for product in products if all(taps.bits for taps in product)]
 
 
 def see(
@@ -124,39 +152,33 @@ class _Following:
     def _lines(
         self, operation: Operation, output: int, sources: Sequence[Places | None]
     ) -> list[Lines | None]:
-        key = _signature(operation, output, sources)
-        if key is not None and key in self.known:
-            return self.known[key]
         reading = self.reading_of(operation)
-        found: list[Lines | None] = [None] * len(sources)
-        if reading is not None:
-            found = find_lines(operation, reading, output, sources, self.batch)
-        if key is not None:
-            self.known[key] = found
-        return found
+        if reading is None:
+            return [None] * len(sources)
+        key = _signature(operation, reading, output, sources)
+        if key is None:
+            return find_lines(operation, reading, output, sources, self.batch)
+        if key not in self.known:
+            self.known[key] = find_lines(operation, reading, output, sources, self.batch)
+        return self.known[key]
 
 
-#: Operations of which the numbers in their constants do not change what is read, but for the holes in a
-#: kernel: found lines are used again.
+#: Beside windows, operations of which the numbers in their constants do not change what is read, but for
+#: zeros in a weight: found lines are used again.
 _BY_SHAPE = ("batch_norm", "layer_norm", "group_norm", "instance_norm", "linear", "prelu")
 
 
-def _signature(operation: Operation, output: int, sources: Sequence[Places | None]) -> object | None:
+def _signature(
+    operation: Operation, reading: Reading, output: int, sources: Sequence[Places | None]
+) -> object | None:
     """Name all that lines depend on; None where constants take part whose numbers may matter."""
-    constants = [value for value in _values(operation) if value.constant is not None]
-    by_shape = "conv" in operation.target or any(name in operation.target for name in _BY_SHAPE)
-    if constants and (not by_shape or has_holes(operation)):
-        return None
+    if operation.constants and reading.laws is None:
+        weight = operation.arguments.get("weight")
+        with_holes = isinstance(weight, Value) and weight.zeros is not None
+        if with_holes or not any(name in operation.target for name in _BY_SHAPE):
+            return None
     described = {name: _described(argument) for name, argument in operation.arguments.items()}
     return operation.target, output, tuple(sources), repr(described)
-
-
-def _values(operation: Operation) -> list[Value]:
-    found: list[Value] = []
-    for argument in operation.arguments.values():
-        several = argument if isinstance(argument, (list, tuple)) else (argument,)
-        found.extend(one for one in several if isinstance(one, Value))
-    return found
 
 
 def _described(argument: object) -> object:

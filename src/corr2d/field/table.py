@@ -8,21 +8,22 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
+from os import PathLike
 from typing import Any
 
-from corr2d.arguments import whole
+from corr2d.arguments import as_path, whole
 from corr2d.errors import door, refuse
 from corr2d.field.analysis import Analysis
 from corr2d.field.graph import Graph, Value
 from corr2d.field.image_axes import batch_of, space_of
 from corr2d.field.layer import LayerField
-from corr2d.field.names import refuse_name, several
+from corr2d.field.names import several
 from corr2d.field.propagation import Note
-from corr2d.field.rules import WHOLE
 from corr2d.field.tiling import TileOverlap, checked, find_overlap
 from corr2d.field.verification import Verification, verify
+from corr2d.images.files import replacing
 
-HEADINGS = ("layer", "operator", "output", "size", "stride", "padding", "everywhere", "seen", "status")
+HEADINGS = ("layer", "operator", "output", "size", "stride", "padding", "uniform", "coverage", "status")
 #: What torch's generators take.
 _LARGEST_SEED = 2**63 - 1
 #: Columns that are words and stand to the left; the others are numbers.
@@ -33,13 +34,22 @@ class ReceptiveFields(Mapping[str, LayerField]):
     """What every layer of a model has seen of its input: the result of `receptive_field`.
 
     A mapping from layer names to `LayerField`, in the order in which the layers ran. `plot` draws how the
-    field grows; ``print`` gives one table, with the columns
+    field grows, `page` makes a page to point into; ``print`` gives one table, with the columns
 
     - size, stride, padding: of the field, in pixels, on an image without end; "3 x 1" where the axes differ,
       "3-4" where positions do; with a "+" where the image cuts what could be measured;
-    - everywhere: whether all positions see the same, moved by the stride;
-    - seen: the share of the box that is really read;
+    - uniform: whether all positions see the same, moved by the stride;
+    - coverage: the share of the box that is really read;
     - status: exact, or not, and because of which operation; and which global one was left out.
+
+    Rows have the columns' words as attributes, ``fields["conv1"].coverage``; output is `sample_shape`.
+
+    Attributes
+    ----------
+    graph : Graph
+        The model as it was captured.
+    mode : {"eval", "train"}
+        The mode in which.
 
     Examples
     --------
@@ -64,11 +74,6 @@ class ReceptiveFields(Mapping[str, LayerField]):
         self.graph, self.mode = graph, mode
         self._analysis, self._model = analysis, model
         self._names = tuple(names)
-        self._operations = {
-            output: operation.target.split(".")[1]
-            for operation in graph.operations
-            for output in operation.outputs
-        }
         self._layers: dict[str, LayerField] = {}
 
     @property
@@ -84,9 +89,10 @@ class ReceptiveFields(Mapping[str, LayerField]):
     @door
     def __getitem__(self, layer: str) -> LayerField:
         if layer not in self._layers:
-            value = value_of(self.graph, layer)
-            operation = self._operations.get(value, "input")
-            self._layers[layer] = LayerField(self._analysis, layer, value, operation)
+            value = self.graph.value(layer)
+            producer = self.graph.producers.get(value)
+            operator = producer.target.split(".")[1] if producer else "input"
+            self._layers[layer] = LayerField(self._analysis, layer, value, operator)
         return self._layers[layer]
 
     def __iter__(self) -> Iterator[str]:
@@ -145,9 +151,9 @@ class ReceptiveFields(Mapping[str, LayerField]):
         ValueError
             No such layer, or one that does not come after `source`.
         """
-        value = value_of(self.graph, source)
+        value = self.graph.value(source)
         found = self._seen_from(value, self._analysis.axes_of(value))
-        target = value_of(self.graph, layer)
+        target = self.graph.value(layer)
         if target is not value and target not in found._analysis.seen:
             refuse("layer", f"one that reads {source!r}", repr(layer), "Is the order source, layer?")
         return found[layer]
@@ -185,7 +191,7 @@ class ReceptiveFields(Mapping[str, LayerField]):
             No such layer, or one that no overlap is enough for: the operation responsible is named. Or one
             that knows its place in the image, so that its tiles differ.
         """
-        value = value_of(self.graph, layer)
+        value = self.graph.value(layer)
         found = find_overlap(self._analysis, value, self[layer])
         return checked(found, self._analysis, value, self._model, self.mode) if check else found
 
@@ -256,17 +262,47 @@ class ReceptiveFields(Mapping[str, LayerField]):
             No layer that reads anything.
         """
         sizes = {
-            name: math.inf if field.status == WHOLE else float(max(field.size))
+            name: math.inf if field.sees_all else float(max(field.size))
             for name, field in self.items()
             if field.size is not None
         }
-        jumps = {name: float(max(field.stride)) for name, field in self.items() if field.stride}
+        strides = {name: float(max(field.stride)) for name, field in self.items() if field.stride}
         # Pictures stand above this room, so they are called by name only.
         fields = importlib.import_module("corr2d.plots.fields")
-        return fields.growth(sizes, jumps, image=float(max(self.image_size)))
+        return fields.growth(sizes, strides, image=float(max(self.image_size)))
+
+    @door
+    def page(self, path: str | PathLike[str] | None = None, **options: Any) -> str:
+        """Make one HTML page to point into: at a value to see its pixels, at a pixel to see its values.
+
+        Parameters
+        ----------
+        path : path, optional
+            The file to write it to, which is there as a whole or not at all.
+        **options
+            The `layers`, `position`, `image` and `title` of `corr2d.plots.field_page.field_page`.
+
+        Returns
+        -------
+        str
+            The document, which loads nothing.
+
+        Raises
+        ------
+        ValueError
+            An input that is not an image, no such layer or position, or a picture of another size.
+        OSError
+            A file that cannot be written.
+        """
+        # Pages stand above this room, so they are called by name only.
+        text: str = importlib.import_module("corr2d.plots.field_page").field_page(self, **options)
+        if path is not None:
+            with replacing(as_path("path", path)) as file:
+                file.write(text.encode("utf-8"))
+        return text
 
     def __str__(self) -> str:
-        rows = [HEADINGS, *self._texts]
+        rows = [HEADINGS, *self.rows]
         wide = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
         return "\n".join(
             "  ".join(
@@ -282,7 +318,7 @@ class ReceptiveFields(Mapping[str, LayerField]):
     def _repr_html_(self) -> str:
         cells = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
         lines = [f"<tr>{cells}</tr>"]
-        for row in self._texts:
+        for row in self.rows:
             cells = "".join(
                 f'<td style="text-align:{"left" if heading in _WORDS else "right"}">{html.escape(text)}</td>'
                 for text, heading in zip(row, HEADINGS, strict=True)
@@ -291,30 +327,21 @@ class ReceptiveFields(Mapping[str, LayerField]):
         return "<table>" + "\n".join(lines) + "</table>"
 
     @cached_property
-    def _texts(self) -> list[tuple[str, ...]]:
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table's texts, a tuple for each layer with one for each column."""
         return [row_of(self[name]) for name in self]
-
-
-def value_of(graph: Graph, layer: str) -> Value:
-    """Find the output of a layer by name; "" is the model itself."""
-    if layer == "" and "" not in graph.layers:
-        return graph.outputs[0]
-    if layer not in graph.layers:
-        refuse_name(layer, graph.layers)
-    return graph.layers[layer]
 
 
 def row_of(layer: LayerField) -> tuple[str, ...]:
     """Write one row of the table, a text per column."""
-    whole = layer.responsible is not None and layer.status == WHOLE
-    size = "-" if layer.size is None else "whole" if whole else _size(layer)
+    size = "-" if layer.size is None else "whole" if layer.sees_all else _size(layer)
     share = "-" if layer.coverage is None else f"{_percent(layer.coverage)}"
     status = layer.status if layer.responsible is None else f"{layer.status}: {_because(layer.responsible)}"
     if layer.left_out is not None:
         status += f", leaving out: {_because(layer.left_out)}"
     return (
         layer.name,
-        layer.operation,
+        layer.operator,
         _times(layer.sample_shape) or "1",
         size,
         _pair(layer.stride),
@@ -334,7 +361,7 @@ def _because(note: Note) -> str:
 def _record(layer: LayerField) -> dict[str, Any]:
     note = layer.responsible
     return {
-        "operator": layer.operation,
+        "operator": layer.operator,
         "shape": layer.shape,
         "size": layer.size,
         "stride": layer.stride,

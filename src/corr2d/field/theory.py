@@ -1,4 +1,4 @@
-"""What the exact fields say of the units that are measured, drawn and cut out."""
+"""What the exact fields say of the positions that are measured, drawn and cut out."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ import torch
 
 from corr2d.errors import Refused
 from corr2d.field.analysis import Analysis
+from corr2d.field.box import Box
 from corr2d.field.capture import capture
 from corr2d.field.faults import first_line
 from corr2d.field.graph import Graph, Value
-from corr2d.field.layer import Box, LayerField
-from corr2d.field.rules import WHOLE
-from corr2d.field.table import value_of
+from corr2d.field.layer import LayerField
 
 Array = npt.NDArray[Any]
-#: From a unit to the box of what it reads, and the mask of what it reads within.
+#: From a position to the box of what it reads, and the mask of what it reads within.
 Cut = Callable[[tuple[int, int]], tuple[Box, Array]]
 #: The axes of images (N, C, H, W) that are space.
 SPACE = (2, 3)
@@ -29,7 +28,7 @@ SPACE = (2, 3)
 
 @dataclass(frozen=True)
 class Theory:
-    """The theoretical field of one unit.
+    """The theoretical field of one position.
 
     Attributes
     ----------
@@ -38,7 +37,7 @@ class Theory:
     box : Box or None
         Top, left, bottom, right, ends excluded; it may pass the image's edges.
     step : (int, int) or None
-        Pixels by which the image can grow at its top or left so that the layer's units lie as before.
+        Pixels by which the image can grow at its top or left so that the layer's positions lie as before.
     shift : (int, int) or None
         Units that such a step adds.
     reason : str
@@ -54,9 +53,9 @@ class Theory:
 
 @dataclass(frozen=True)
 class Lattice:
-    """Where the units of a layer lie on the image: unit (i, j) is centred on first + (i, j) * jump."""
+    """Where the positions of a layer lie on the image: (i, j) is centred on first + (i, j) * stride."""
 
-    jump: tuple[float, float]
+    stride: tuple[float, float]
     first: tuple[float, float]
 
 
@@ -67,16 +66,16 @@ class Fields:
     """
 
     def __init__(self, whole: Graph, shape: tuple[int, ...], layers: Sequence[str]) -> None:
-        self.graph = _leading_to(whole, [value_of(whole, layer) for layer in layers])
+        self.graph = _leading_to(whole, [whole.value(layer) for layer in layers])
         self._analysis = Analysis(self.graph, self.graph.inputs[0], SPACE, shape[0], "include", False)
 
     def of(self, layer: str) -> LayerField:
         """Find the field of a layer."""
-        return LayerField(self._analysis, layer, value_of(self.graph, layer), "")
+        return LayerField(self._analysis, layer, self.graph.value(layer), "")
 
     def channels_alike(self, layer: str) -> bool:
         """Whether every channel of a layer is known to see the same."""
-        seen = self._analysis.seen[value_of(self.graph, layer)]
+        seen = self._analysis.seen[self.graph.value(layer)]
         return seen is not None and seen.uniform
 
     def strides(self) -> list[tuple[Fraction, ...]]:
@@ -96,37 +95,34 @@ def _captured(model: torch.nn.Module, shape: tuple[int, ...], mode: str, layers:
 
 def _leading_to(graph: Graph, wanted: Sequence[Value]) -> Graph:
     """Leave out what these values do not depend on: what comes later can be the larger part."""
-    needed, operations = set(wanted), []
-    for operation in reversed(graph.operations):
-        if needed.intersection(operation.outputs):
-            needed.update(operation.inputs)
-            operations.append(operation)
+    needed = graph.leading_to(wanted)
+    operations = tuple(one for one in graph.operations if needed.intersection(one.outputs))
     layers = {name: value for name, value in graph.layers.items() if value in needed}
-    return replace(graph, operations=tuple(reversed(operations)), layers=layers)
+    return replace(graph, operations=operations, layers=layers)
 
 
 def theory_of(
-    model: torch.nn.Module, shape: tuple[int, ...], layer: str, unit: tuple[int, ...], mode: str
+    model: torch.nn.Module, shape: tuple[int, ...], layer: str, position: tuple[int, ...], mode: str
 ) -> Theory:
-    """Find the theoretical field of a unit, as far as there is one."""
+    """Find the theoretical field of a position, as far as there is one."""
     try:
         fields = Fields(_captured(model, shape, mode, [layer]), shape, [layer])
         field = fields.of(layer)
-        if len(field.grid) != len(unit):
+        if len(field.grid) != len(position):
             return Theory(reason="the layer's output is no map of the image")
-        if field.status == WHOLE:
-            box = field.box(*unit)
+        if field.sees_all:
+            box = field.box(*position)
             return Theory(_middle(box), box, reason=f"the field is the whole image ({field.responsible})")
-        return _of_law(fields, field, unit)
+        return _of_law(fields, field, position)
     except (Refused, ValueError) as fault:
         return Theory(reason=f"the theoretical field is not known ({first_line(fault)})")
 
 
-def _of_law(fields: Fields, field: LayerField, unit: tuple[int, ...]) -> Theory:
+def _of_law(fields: Fields, field: LayerField, position: tuple[int, ...]) -> Theory:
     """The field on a canvas without end, and how the image can grow."""
-    box = field.box(*unit, clip=False)
+    box = field.box(*position, clip=False)
     if not all(box.size):
-        return Theory(reason="the unit reads nothing but padding")
+        return Theory(reason="the position reads nothing but padding")
     if field.stride is None or not all(field.stride):
         return Theory(_middle(box), box, reason="the layer's field has no stride")
     strides = [field.stride] if field.uniform else fields.strides()
@@ -134,14 +130,14 @@ def _of_law(fields: Fields, field: LayerField, unit: tuple[int, ...]) -> Theory:
     step = tuple(math.lcm(*(stride[axis].numerator for stride in strides)) for axis in (0, 1))
     shift = tuple(length / stride for length, stride in zip(step, field.stride, strict=True))
     if any(one.denominator != 1 for one in shift):
-        return Theory(_middle(box), box, reason="the layer's units do not repeat with the pixels")
+        return Theory(_middle(box), box, reason="the layer's positions do not repeat with the pixels")
     return Theory(_middle(box), box, (step[0], step[1]), (int(shift[0]), int(shift[1])))
 
 
 def lattices(
     model: torch.nn.Module, shape: tuple[int, ...], layers: Sequence[str], mode: str
 ) -> dict[str, Lattice | str]:
-    """Find where the units of layers lie, or say why those of a layer have no places of their own."""
+    """Find where the positions of layers lie, or say why those of a layer have no places of their own."""
     try:
         whole = _captured(model, shape, mode, layers)
     except (Refused, ValueError) as fault:
@@ -154,29 +150,29 @@ def lattices(
 
 def _lattice(field: LayerField) -> Lattice | str:
     """Even steps by the stride, the middle of the map in the middle of its fields, whatever the phases."""
-    if field.status == WHOLE:
+    if field.sees_all:
         return f"every value sees the whole image ({field.responsible})"
     if not field.stride or len(field.grid) != len(SPACE):
         return "the layer's field has no stride"
     last = [length - 1 for length in field.grid]
     try:
-        ends = [_middle(field.box(*unit, clip=False)) for unit in ((0, 0), last)]
+        ends = [_middle(field.box(*position, clip=False)) for position in ((0, 0), last)]
     except ValueError as fault:
         return f"the layer's fields have no middle ({first_line(fault)})"
-    jump = float(field.stride[0]), float(field.stride[1])
-    first = [(a + b - step * count) / 2 for a, b, step, count in zip(*ends, jump, last, strict=True)]
-    return Lattice(jump, (first[0], first[1]))
+    stride = float(field.stride[0]), float(field.stride[1])
+    first = [(a + b - step * count) / 2 for a, b, step, count in zip(*ends, stride, last, strict=True)]
+    return Lattice(stride, (first[0], first[1]))
 
 
 def cutter(model: torch.nn.Module, shape: tuple[int, ...], layer: str, channel: int, mode: str) -> Cut:
-    """Prepare to cut: the model is captured once, and every unit asked for its mask."""
+    """Prepare to cut: the model is captured once, and every position asked for its mask."""
     fields = Fields(_captured(model, shape, mode, [layer]), shape, [layer])
     field = fields.of(layer)
     # Where all channels see the same a mask is looked up and not propagated, at a hundredth of the time.
     one = None if fields.channels_alike(layer) else channel
 
-    def cut(unit: tuple[int, int]) -> tuple[Box, Array]:
-        seen = field.mask(*unit, channel=one)
+    def cut(position: tuple[int, int]) -> tuple[Box, Array]:
+        seen = field.mask(*position, channel=one)
         box = Box.around(seen)
         return box, seen[box.slices].copy()
 

@@ -17,15 +17,16 @@ from typing import Any
 
 import torch
 
+from corr2d.arguments import whole
 from corr2d.errors import Refused, describe, door, refuse
 from corr2d.field.activations import Activations
 from corr2d.field.analysis import Analysis
+from corr2d.field.capture.examples import home
 from corr2d.field.capture.modes import as_module, prepared
 from corr2d.field.faults import first_line
 from corr2d.field.graph import Value
 from corr2d.field.laws import Law
 from corr2d.field.layer import LayerField
-from corr2d.field.summary import united_laws
 from corr2d.printed import Printed
 
 
@@ -103,8 +104,8 @@ class TileOverlap(Printed):
         True
         """
         count = len(self.overlap)
-        lengths = _whole("image", image, count)
-        sizes = _whole("tile", (tile,) * count if isinstance(tile, int) else tile, count)
+        lengths = _sizes("image", image, count)
+        sizes = _sizes("tile", tile if isinstance(tile, (tuple, list)) else (tile,) * count, count)
         for size, overlap, step in zip(sizes, self.overlap, self.alignment, strict=True):
             if size % step or size <= overlap:
                 rule = f"a multiple of {step} larger than the overlap {overlap}"
@@ -117,21 +118,20 @@ class TileOverlap(Printed):
         return (Tile(*(tuple(part) for part in zip(*cuts, strict=True))) for cuts in itertools.product(*axes))
 
 
-def _whole(argument: str, given: Any, count: int) -> tuple[int, ...]:
+def _sizes(argument: str, given: Any, count: int) -> tuple[int, ...]:
     """Check sizes, one for each axis."""
-    sizes = tuple(given) if isinstance(given, (tuple, list, torch.Size)) else (given,)
-    if not all(isinstance(size, int) for size in sizes):
-        refuse(argument, f"{count} whole numbers", describe(given), kind=TypeError)
+    sizes = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+    rule = f"{count} whole numbers above 0, one for each axis"
     if len(sizes) != count:
-        refuse(argument, f"{count} whole numbers, one for each axis", str(sizes))
-    return sizes
+        refuse(argument, rule, describe(given))
+    return tuple(whole(argument, size, 1, rule=rule) for size in sizes)
 
 
 def find_overlap(analysis: Analysis, value: Value, layer: LayerField) -> TileOverlap:
     """Find the overlap of a layer from its law, and the alignment from those of all values before it."""
     laws = _laws(analysis, value, layer)
     alignment = [1] * len(laws)
-    for before in _ancestors(analysis, value):
+    for before in analysis.graph.leading_to([value]) & analysis.seen.keys() - {analysis.source}:
         on_the_way = _laws(analysis, before, layer)
         alignment = [math.lcm(step, law.step) for step, law in zip(alignment, on_the_way, strict=True)]
     margins, overlaps = [], []
@@ -158,7 +158,7 @@ def checked(
                 equal = _is_equal(found, analysis, value, Activations(double, [found.layer]), axis)
             except (RuntimeError, ValueError, AssertionError, Refused) as fault:
                 reason = first_line(fault)
-                return replace(found, unchecked=f"the model takes no image of another size ({reason})")
+                return replace(found, unchecked=f"the model could not be run on tiles ({reason})")
             if not equal:
                 got = f"{found.layer!r}, which differs on tiles"
                 remedy = "Does it know its place in the image?"
@@ -175,6 +175,7 @@ def _is_equal(found: TileOverlap, analysis: Analysis, value: Value, run: Activat
     shape = list(analysis.source.shape)
     shape[analysis.places[axis]] = lengths[axis]
     image = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    image = image.to(home(run.model)[1])
     whole = run(image)[found.layer]
     places = analysis.axes_of(value)
     for start, kept, written in _along(lengths[axis], size, overlap, found.stride[axis], found.margin[axis]):
@@ -193,22 +194,13 @@ def _cut(tensor: torch.Tensor, axis: int, part: slice) -> torch.Tensor:
 
 def _laws(analysis: Analysis, value: Value, layer: LayerField) -> tuple[Law, ...]:
     seen = analysis.seen_of(value)
-    laws = united_laws(seen) if seen is not None and seen.terms else None
+    laws = seen.laws if seen is not None and seen.terms else None
     if laws is None or any(law.step <= 0 for law in laws):
         note = layer.responsible or analysis.whole(value) or analysis.doubt(value)
         got = f"{layer.name!r}, where a value on the way reads "
         got += f"the whole image because of {note}" if note else "by no law that repeats"
         refuse("layer", "one whose field is a window that moves with it", got, "No overlap is enough for it.")
     return laws
-
-
-def _ancestors(analysis: Analysis, value: Value) -> list[Value]:
-    """List a value and those before it that depend on the source, which is left out."""
-    needed = {value}
-    for operation in reversed(analysis.graph.operations):
-        if needed.intersection(operation.outputs):
-            needed.update(one for one in operation.inputs if one in analysis.seen)
-    return [one for one in needed if one in analysis.seen and one is not analysis.source]
 
 
 def _first_right(law: Law) -> int:

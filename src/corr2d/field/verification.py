@@ -12,8 +12,11 @@ import torch
 from corr2d.errors import Refused
 from corr2d.field.analysis import Analysis, spatial
 from corr2d.field.capture import capture
-from corr2d.field.computing import compute
+from corr2d.field.capture.examples import home
+from corr2d.field.capture.modes import as_module
+from corr2d.field.evaluation import compute
 from corr2d.field.graph import Graph
+from corr2d.field.indices import middle
 from corr2d.field.layer import LayerField
 from corr2d.field.propagation import reads
 from corr2d.printed import Printed
@@ -79,7 +82,7 @@ def verify(
 
 def _positions(layer: LayerField, count: int, random: np.random.Generator) -> Iterator[Position]:
     """Give the middle and random positions, none twice."""
-    found = {tuple(size // 2 for size in layer.grid)}
+    found = {middle(layer.grid)}
     for _ in range(count - 1):
         found.add(tuple(int(random.integers(size)) for size in layer.grid))
     yield from sorted(found)
@@ -102,8 +105,11 @@ def _is_adjoint(analysis: Analysis, layer: LayerField, at: Position, random: np.
 
 
 def _other_capture(analysis: Analysis, model: Callable[..., Any], mode: str) -> Graph:
-    shapes = tuple(torch.zeros(value.shape, dtype=value.dtype) for value in analysis.graph.inputs)
-    return capture(model, shapes, mode=mode, way="dispatch" if analysis.graph.way == "export" else "export")
+    _, device = home(as_module(model))
+    inputs = [torch.zeros(value.shape, dtype=value.dtype, device=device) for value in analysis.graph.inputs]
+    return capture(
+        model, tuple(inputs), mode=mode, way="dispatch" if analysis.graph.way == "export" else "export"
+    )
 
 
 def _agrees(analysis: Analysis, other: Graph, layer: LayerField, at: Position) -> bool | None:
@@ -122,6 +128,9 @@ def _obstacle(analysis: Analysis) -> str:
         return "global operations are left out of the table"
     if analysis.graph.inputs != (analysis.source,):
         return "the source is not the model's only input"
+    constants = (one.constant for operation in analysis.graph.operations for one in operation.constants)
+    if any(one is not None and one.is_meta for one in constants):
+        return "the model's weights have no numbers"
     return "" if analysis.source.dtype.is_floating_point else "the input is of whole numbers"
 
 

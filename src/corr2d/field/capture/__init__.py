@@ -14,11 +14,12 @@ from typing import Any
 
 import torch
 
-from corr2d.errors import Refused, describe, refuse, suggestion
+from corr2d.arguments import choice
+from corr2d.errors import Refused, describe, refuse
 from corr2d.field.capture.dispatching import Stopped, watch
 from corr2d.field.capture.examples import example_inputs
 from corr2d.field.capture.exporting import export
-from corr2d.field.capture.modes import as_module, check_mode, prepared
+from corr2d.field.capture.modes import as_module, prepared
 from corr2d.field.faults import first_line
 from corr2d.field.graph import Graph
 from corr2d.field.masking import with_known
@@ -49,9 +50,8 @@ def capture(model: Callable[..., Any], inputs: Any, *, mode: str = "eval", way: 
     ValueError
         If the inputs do not fit the model, or if what it computes is decided by the data.
     """
-    check_mode(mode)
-    if way is not None and way not in WAYS:
-        refuse("way", f"one of {', '.join(map(repr, WAYS))}", describe(way), suggestion(way, WAYS))
+    if way is not None:
+        choice("way", way, WAYS)
     if not callable(model) or inspect.isclass(model):
         refuse("model", "a torch module or a function of tensors", describe(model), kind=TypeError)
     module = as_module(model)

@@ -21,6 +21,7 @@ from corr2d.field.capture.recording import (
     writes,
 )
 from corr2d.field.graph import Graph
+from corr2d.field.names import Names
 
 
 class Stopped(Exception):
@@ -34,12 +35,13 @@ class Stopped(Exception):
 
 def watch(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> Graph:
     """Run `module` on `inputs` and give the graph of the operators that it called."""
-    record = Record("dispatch", parents_in(module))
+    parts = named_parts(module)
+    record = Record("dispatch", parents_in(module), Names(parts))
     learned = frozenset(address_of(one) for one in module.parameters())
     for one in inputs:
         record.take_input(one)
     stack: list[str] = [""]
-    hooks = [hook for name, part in named_parts(module).items() for hook in _hooks(part, name, record, stack)]
+    hooks = [hook for name, part in parts.items() for hook in _hooks(part, name, record, stack)]
     try:
         # Below autograd torch does not take composite operators apart before they are seen.
         below = torch._C._AutoDispatchBelowAutograd()
@@ -64,7 +66,9 @@ def _hooks(part: torch.nn.Module, name: str, record: Record, stack: list[str]) -
 
     def leave(_: Any, __: Any, result: Any) -> None:
         stack.pop()
-        record.name_layer(name, [one for one in pytree.tree_leaves(result) if isinstance(one, torch.Tensor)])
+        tensors = [one for one in pytree.tree_leaves(result) if isinstance(one, torch.Tensor)]
+        for label, tensor in zip(record.names.of_call(name, len(tensors)), tensors, strict=True):
+            record.name_layer(label, tensor)
 
     return [part.register_forward_pre_hook(enter, prepend=True), part.register_forward_hook(leave)]
 

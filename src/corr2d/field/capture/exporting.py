@@ -19,6 +19,7 @@ from corr2d.field.capture.modes import named_parts, parents_in
 from corr2d.field.capture.recording import Record, is_decided_by_data, named_arguments
 from corr2d.field.evaluation import run
 from corr2d.field.graph import Graph
+from corr2d.field.names import Names
 
 # Hooks call it on what a module gives, so that the exported graph says which value that was.
 torch.library.define("corr2d::layer", "(Tensor(a) value, str name) -> Tensor(a)")
@@ -28,14 +29,16 @@ torch.library.register_fake("corr2d::layer", lambda value, name: value.view_as(v
 
 def export(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> Graph:
     """Export `module` and give the graph of it."""
-    hooks = [part.register_forward_hook(_marking(name)) for name, part in named_parts(module).items()]
+    parts = named_parts(module)
+    names = Names(parts)
+    hooks = [part.register_forward_hook(_marking(name, names)) for name, part in parts.items()]
     try:
         with _quiet():
             exported = torch.export.export(module, tuple(inputs), strict=False)
     finally:
         for hook in hooks:
             hook.remove()
-    return _Reader(exported, Record("export", parents_in(module))).graph()
+    return _Reader(exported, Record("export", parents_in(module), names)).graph()
 
 
 @contextmanager
@@ -61,13 +64,11 @@ def _quiet() -> Iterator[None]:
 _TALKATIVE = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 
 
-def _marking(name: str) -> Any:
+def _marking(part: str, names: Names) -> Any:
     def mark(_: Any, __: Any, result: Any) -> Any:
         leaves, form = pytree.tree_flatten(result)
         tensors = [one for one in leaves if isinstance(one, torch.Tensor)]
-        if not tensors:
-            return None
-        labels = iter([name, *(f"{name}[{number}]" for number in range(1, len(tensors)))])
+        labels = iter(names.of_call(part, len(tensors)))
         marked = [
             torch.ops.corr2d.layer(one, next(labels)) if isinstance(one, torch.Tensor) else one
             for one in leaves
@@ -127,7 +128,7 @@ class _Reader:
         arguments = named_arguments(node.target, *self._seen(node))
         values = pytree.tree_map_only(torch.Tensor, self.record.read, arguments)
         if node.target is torch.ops.corr2d.layer.default:
-            self.record.name_layer(arguments["name"], [arguments["value"]])
+            self.record.name_layer(arguments["name"], arguments["value"])
             return
         layer = _layer_of(node)
         if is_decided_by_data(node.target, values):

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from corr2d.errors import describe, refuse, suggestion
+from corr2d.arguments import choice
+from corr2d.errors import refuse
 
 MODES = ("eval", "train")
 
@@ -56,32 +57,34 @@ def parents_in(module: torch.nn.Module) -> frozenset[str]:
     return frozenset({"", *inner})
 
 
-def check_mode(mode: str) -> None:
-    """Refuse what is no mode."""
-    if mode not in MODES:
-        refuse("mode", f"one of {', '.join(map(repr, MODES))}", describe(mode), suggestion(mode, MODES))
-
-
 @contextmanager
 def prepared(module: torch.nn.Module, mode: str) -> Iterator[None]:
-    """Put `module` into `mode`; put modes, buffers and the random state back.
+    """Put `module` into `mode`; put modes, buffers and torch's random states back.
 
     The fused attention that torch takes for inference is one opaque operator: it is left aside.
     """
-    check_mode(mode)
+    choice("mode", mode, MODES)
     modes = {part: part.training for part in module.modules()}
-    buffers = {buffer: buffer.detach().clone() for buffer in module.buffers()}
+    # A model may write into a buffer, and may put another one in its place.
+    numbers = {buffer: buffer.detach().clone() for buffer in module.buffers()}
+    buffers = {
+        part: dict(part._buffers) for part in module.modules() if not isinstance(part, torch.jit.ScriptModule)
+    }
+    devices = {one.device.index for one in module.parameters() if one.device.type == "cuda"}
     fused = torch.backends.mha.get_fastpath_enabled()
     try:
         torch.backends.mha.set_fastpath_enabled(False)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=sorted(devices)):
             module.train(mode == "train")
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
         for part, training in modes.items():
             part.training = training
+        for part, own in buffers.items():
+            part._buffers.clear()
+            part._buffers.update(own)
         with torch.no_grad():
-            for buffer, before in buffers.items():
+            for buffer, before in numbers.items():
                 if not (buffer.is_meta or torch.equal(buffer, before)):
                     buffer.copy_(before)

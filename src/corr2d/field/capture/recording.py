@@ -17,22 +17,27 @@ import torch
 
 from corr2d.errors import refuse
 from corr2d.field.capture.constants import always_zero
-from corr2d.field.evaluation import operator_of, replace_values, run
-from corr2d.field.graph import Graph, Operation, Value
+from corr2d.field.evaluation import READ, WRITTEN, operator_of, replace_values, run
+from corr2d.field.graph import Graph, Operation, Value, computed, values_in
+from corr2d.field.names import Names
 
-#: Operators of our own: elements of a memory read through a view, and written through one (rules/shapes.py).
-READ, WRITTEN = "corr2d.read.default", "corr2d.written.default"
 #: Operators whose shape or Python result is decided by the data.
-_DECIDED = """
-allclose bincount equal is_nonzero item _local_scalar_dense masked_select nonzero nonzero_numpy unique
-unique_consecutive unique_dim _unique _unique2
-"""
+# fmt: off
+_DECIDED = {
+    "allclose", "bincount", "equal", "is_nonzero", "item", "_local_scalar_dense", "masked_select",
+    "nonzero", "nonzero_numpy", "unique", "unique_consecutive", "unique_dim", "_unique", "_unique2",
+}
+# fmt: on
 #: They only arrange: no name of their own in functional code.
-_ARRANGING = """
-alias chunk clone contiguous copy detach dropout expand expand_as fill flatten lift_fresh movedim numpy_T
-permute read reshape select slice split split_with_sizes squeeze swapaxes t _to_copy to transpose unbind
-unflatten unsafe_chunk unsafe_split _unsafe_view unsqueeze view view_as written
-"""
+# fmt: off
+_ARRANGING = {
+    "alias", "chunk", "clone", "contiguous", "copy", "detach", "dropout", "expand", "expand_as", "fill",
+    "flatten", "lift_fresh", "movedim", "numpy_T", "permute", "read", "reshape", "select", "slice",
+    "split", "split_with_sizes", "squeeze", "swapaxes", "t", "_to_copy", "to", "transpose", "unbind",
+    "unflatten", "unsafe_chunk", "unsafe_split", "_unsafe_view", "unsqueeze", "view", "view_as",
+    "written",
+}
+# fmt: on
 
 
 class Layout(NamedTuple):
@@ -58,15 +63,14 @@ class Memory:
 class Record:
     """Operators as they are called, and the graph that they make."""
 
-    def __init__(self, way: str, parents: frozenset[str]) -> None:
-        self.way = way
+    def __init__(self, way: str, parents: frozenset[str], names: Names) -> None:
+        self.way, self.names = way, names
         #: Names of the modules with modules in them: what they compute themselves is functional code.
         self.parents = parents
         self.inputs: list[Value] = []
         self.operations: list[Operation] = []
         self.layers: dict[str, Value] = {}
         self._memories: dict[int, Memory] = {}
-        self._count = 0
 
     def take_input(self, tensor: torch.Tensor) -> Value:
         """Note a tensor that the model is called with."""
@@ -84,7 +88,7 @@ class Record:
     def knows(self, tensor: torch.Tensor) -> bool:
         """Whether the tensor's memory has been seen; where constants share one, whether this one has been."""
         memory, layout = self._memories.get(address_of(tensor)), _layout(tensor)
-        if memory is None or memory.value.constant is None or layout in memory.views:
+        if memory is None or memory.value.varies or layout in memory.views:
             return memory is not None
         return layout.dtype == memory.layout.dtype and bool((_positions(memory.layout, layout) >= 0).all())
 
@@ -95,9 +99,7 @@ class Record:
         if layout not in memory.views:
             index = _filled(memory.layout, layout)
             arguments = {"self": memory.value, "index": self._value(index, index)}
-            held = memory.value
-            made = _constants([held], lambda number: [number(held).flatten()[index]])
-            (memory.views[layout],) = self._operation(READ, arguments, (tensor,), "", made)
+            (memory.views[layout],) = self._operation(READ, arguments, (tensor,))
         return memory.views[layout]
 
     def call(
@@ -118,16 +120,10 @@ class Record:
             self.read(results[0])
             return
         target, kept = functional_form(operator, arguments)
-        made: Sequence[_Constant] = [()] * len(results)
-        values = values_in(arguments)
-        if all(one.constant is not None for one in values):
+        numbers = None
+        if all(one.constant is not None for one in values_in(arguments)):
             numbers = compute(replace_values(arguments, lambda one: one.constant))
-
-            def again(number: Callable[[Value], Any]) -> Sequence[torch.Tensor]:
-                return run(operator_of(target), replace_values(kept, number))
-
-            made = _constants(values, again, numbers)
-        outputs = self._operation(target, kept, results, layer, made)
+        outputs = self._operation(target, kept, results, layer, numbers)
         written = writes(operator)
         for tensor, value in zip(results, outputs, strict=True):
             if written and self.knows(tensor):
@@ -135,12 +131,10 @@ class Record:
             else:
                 self._hold(tensor, value)
 
-    def name_layer(self, name: str, tensors: Sequence[torch.Tensor]) -> None:
-        """Note what a module gave: the first tensor has its name, further ones a number behind it."""
-        values = [self.read(one) for one in tensors if self.knows(one)]
-        for number, value in enumerate(values):
-            if value.constant is None:
-                self._name(name if len(values) == 1 or not number else f"{name}[{number}]", value)
+    def name_layer(self, name: str, tensor: torch.Tensor) -> None:
+        """Note a tensor that a module gave, unless it depends on no input."""
+        if self.knows(tensor) and self.read(tensor).constant is None:
+            self.layers[name] = self.read(tensor)
 
     def before_write(self, tensor: torch.Tensor) -> None:
         """Keep the numbers that constants have had: the memory behind them is about to change."""
@@ -159,15 +153,17 @@ class Record:
         target: str,
         arguments: dict[str, Any],
         results: Sequence[torch.Tensor],
-        layer: str,
-        made: Sequence[_Constant],
+        layer: str = "",
+        numbers: Sequence[torch.Tensor] | None = None,
     ) -> tuple[Value, ...]:
+        """Note an operation; `numbers` are its results where no argument depends on the inputs, if known."""
+        made = _constants(target, arguments, len(results), numbers)
         outputs = tuple(self._value(one, *constant) for one, constant in zip(results, made, strict=True))
-        if outputs and outputs[0].constant is None:
+        if outputs and outputs[0].varies:
             self.operations.append(Operation(target, arguments, outputs, layer))
             word = target.split(".")[1]
-            if layer in self.parents and word not in _ARRANGING.split():
-                self._name(f"{layer}.{word}" if layer else word, outputs[0])
+            if layer in self.parents and word not in _ARRANGING:
+                self.layers[self.names.of_operator(layer, word)] = outputs[0]
         return outputs
 
     def _write(self, tensor: torch.Tensor, value: Value) -> None:
@@ -176,16 +172,9 @@ class Record:
             memory.value, memory.views = value, {layout: value}
             return
         index = _filled(memory.layout, layout)
-        held, shape = memory.value, memory.layout.shape
-        made: Sequence[_Constant] = _constants(
-            [held, value],
-            lambda number: [
-                number(held).flatten().index_copy(0, index.flatten(), number(value).flatten()).reshape(shape)
-            ],
-        )
         arguments = {"self": memory.value, "source": value, "index": self._value(index, index)}
         whole = torch.empty(memory.layout.shape, dtype=memory.layout.dtype, device="meta")
-        (memory.value,) = self._operation(WRITTEN, arguments, (whole,), "", made)
+        (memory.value,) = self._operation(WRITTEN, arguments, (whole,))
         memory.views = {memory.layout: memory.value, layout: value}
 
     def _hold(self, tensor: torch.Tensor, value: Value) -> None:
@@ -202,26 +191,10 @@ class Record:
         learned: bool = False,
         masked: torch.Tensor | None = None,
     ) -> Value:
-        self._count += 1
         shape = tuple(int(size) for size in tensor.shape)
         # A model on the device "meta" has shapes only; they do for everything but tables of indices.
         numbers = data if data is None or data.is_meta else data.detach().cpu()
-        return Value(self._count - 1, shape, tensor.dtype, numbers, learned, masked)
-
-    def _name(self, name: str, value: Value) -> None:
-        unique, again = name, 0
-        while unique in self.layers:
-            again += 1
-            unique = f"{name}_{again}"
-        self.layers[unique] = value
-
-
-def values_in(arguments: dict[str, Any]) -> list[Value]:
-    """Give every value among the arguments, also in lists."""
-    flat: list[Any] = []
-    for argument in arguments.values():
-        flat.extend(argument if isinstance(argument, (list, tuple)) else (argument,))
-    return [one for one in flat if isinstance(one, Value)]
+        return Value(shape, tensor.dtype, numbers, learned, masked)
 
 
 def named_arguments(operator: Any, positional: Sequence[Any], named: dict[str, Any]) -> dict[str, Any]:
@@ -271,9 +244,9 @@ def is_decided_by_data(operator: Any, arguments: dict[str, Any]) -> bool:
         return False
     word = str(operator).split(".")[1]
     if word == "index":
-        given = [one for one in arguments["indices"] if isinstance(one, Value) and one.constant is None]
+        given = [one for one in arguments["indices"] if computed(one)]
         return any(one.dtype in (torch.bool, torch.uint8) for one in given)
-    return word in _DECIDED.split()
+    return word in _DECIDED
 
 
 #: Numbers, whether parameters are in them, where they are zero for any parameters; nothing for no constant.
@@ -281,16 +254,19 @@ _Constant = tuple[()] | tuple[torch.Tensor, bool, torch.Tensor | None]
 
 
 def _constants(
-    values: Sequence[Value],
-    compute: Callable[[Callable[[Value], Any]], Sequence[torch.Tensor]],
-    numbers: Sequence[torch.Tensor] | None = None,
+    target: str, arguments: dict[str, Any], count: int, numbers: Sequence[torch.Tensor] | None
 ) -> Sequence[_Constant]:
-    """Describe what is computed from `values` if all are constants; `numbers` are the results if known."""
-    if any(one.constant is None for one in values):
-        return [()]
+    """Describe the results of an operation if all that it takes are constants."""
+    values = values_in(arguments)
+    if any(one.varies for one in values):
+        return [()] * count
+
+    def compute(number: Callable[[Value], Any]) -> Sequence[torch.Tensor]:
+        return run(operator_of(target), replace_values(arguments, number))
+
     if numbers is None:
         numbers = compute(lambda one: one.constant)
-    masked: Sequence[torch.Tensor | None] = [None] * len(numbers)
+    masked: Sequence[torch.Tensor | None] = [None] * count
     learned = any(one.learned for one in values)
     if learned:
         # Where parameters cannot be varied, no zeros are known.

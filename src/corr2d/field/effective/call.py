@@ -9,12 +9,18 @@ import torch
 
 from corr2d.arguments import choice, whole
 from corr2d.errors import describe, door, refuse
-from corr2d.field.batches import check_count
-from corr2d.field.capture.modes import prepared
-from corr2d.field.effective.definitions import DEFINITIONS, Channels, find_unit
+from corr2d.field.capture.modes import as_module, prepared
+from corr2d.field.effective.definitions import DEFINITIONS, Channels, find_channels, find_position
 from corr2d.field.effective.padding import share_past_the_edges
 from corr2d.field.effective.result import EffectiveField
-from corr2d.field.effective.running import Initialize, Measurement, Progress, summed
+from corr2d.field.effective.running import (
+    Initialize,
+    Measurement,
+    Progress,
+    first_batch,
+    output_shape,
+    summed,
+)
 from corr2d.field.effective.sizes import moments
 from corr2d.field.theory import theory_of
 
@@ -24,11 +30,11 @@ def effective_receptive_field(
     model: torch.nn.Module,
     images: Any,
     layer: str,
-    unit: Any = "center",
+    position: Any = "center",
     *,
     definition: str = "absolute",
     channels: Channels = None,
-    channel_axis: int = 1,
+    layer_channel_axis: int = 1,
     batch_size: int = 8,
     mode: str = "eval",
     initialize: Initialize | None = None,
@@ -39,7 +45,7 @@ def effective_receptive_field(
 ) -> EffectiveField:
     """Measure how much each pixel moves one value of a layer, on average over images.
 
-    For the value y of a unit, summed over its channels, and an image x of channels c::
+    For the value y at a position of a layer, summed over channels, and an image x of channels c::
 
         weights[i, j]  ~  mean over images of  sum over c of  |dy / dx[c, i, j]|
 
@@ -53,14 +59,14 @@ def effective_receptive_field(
         size.
     layer : str
         The layer's name, as in ``model.named_modules()``; "" for the model's own output.
-    unit : "center" or tuple of int, default "center"
-        The place in the layer's output, one index for each axis that is neither batch nor channel.
+    position : "center" or tuple of int, default "center"
+        In the layer's output: one index for each axis that is neither batch nor channel.
     definition : str, default "absolute"
         ``"absolute"`` as above; ``"luo"`` the magnitude of the mean gradient; ``"rms"`` the root of its mean
         square; ``"relu"`` the positive part of the gradient of the positive part of y.
     channels : int or sequence of int, optional
         The channels of the layer that are summed; by default all.
-    channel_axis : int, default 1
+    layer_channel_axis : int, default 1
         Where the layer's output has its channels; -1 for tokens and channels-last layers.
     batch_size : int, default 8
         Images in one pass. The result does not depend on it in evaluation mode.
@@ -91,7 +97,7 @@ def effective_receptive_field(
     TypeError
         Images that are none, a layer whose output is no tensor, or counts that are no whole numbers.
     ValueError
-        No such layer, unit, channel or definition; images of several sizes; a gradient that is nowhere
+        No such layer, position, channel or definition; images of several sizes; a gradient that is nowhere
         different from 0, or not finite; a checkpoint of something else.
 
     Notes
@@ -115,13 +121,28 @@ def effective_receptive_field(
     >>> (found.weights[4] * 81).round().astype(int).tolist(), found.size()
     ([0, 0, 3, 6, 9, 6, 3, 0, 0], 5.0)
     """
-    _check(model, definition, batch_size)
+    if not isinstance(model, torch.nn.Module):
+        refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
+    choice("definition", definition, DEFINITIONS)
+    model, batch_size = as_module(model), whole("batch_size", batch_size, 1)
     padding_images = whole("padding_images", padding_images, 0)
-    measurement = Measurement(model, layer, unit, definition, channels, channel_axis, initialize, seed)
     with prepared(model, mode):
         size = 1 if initialize is not None else batch_size
-        sums, first = summed(measurement, images, size, checkpoint, progress)
-        place = find_unit(measurement.shape, unit, channel_axis)
+        batch = first_batch(images, size, model, seed)
+        first, output = batch[0], output_shape(model, layer, batch)
+        place = find_position(output, position, layer_channel_axis)
+        measurement = Measurement(
+            model,
+            layer,
+            place,
+            find_channels(output, channels, layer_channel_axis),
+            layer_channel_axis,
+            output,
+            definition,
+            initialize,
+            seed,
+        )
+        sums = summed(measurement, images, first, size, checkpoint, progress)
         weights = DEFINITIONS[definition].finished(sums.mean())
         scale = float(weights.sum())
         if scale == 0:
@@ -129,20 +150,12 @@ def effective_receptive_field(
                 "layer",
                 "one that the image can move",
                 f"a gradient of 0 at every pixel for {layer!r} at {place}",
-                "Take more images or another unit; a very deep model may need model.double().",
+                "Take more images or another position; a very deep model may need model.double().",
             )
         theory = theory_of(model, (1, *first.shape), layer, place, mode)
-        shape = (int(first.shape[1]), int(first.shape[2]))
-        share, reason = share_past_the_edges(measurement, images, padding_images, theory, shape)
+        share, reason = share_past_the_edges(measurement, images, first, padding_images, theory)
     weights = weights / scale
     center = theory.center or moments(weights).center
     return EffectiveField(
         weights, layer, place, definition, sums.done, scale, center, theory.box, share, reason, sums
     )
-
-
-def _check(model: object, definition: str, batch_size: int) -> None:
-    if not isinstance(model, torch.nn.Module):
-        refuse("model", "a torch.nn.Module", describe(model), kind=TypeError)
-    choice("definition", definition, DEFINITIONS)
-    check_count("batch_size", batch_size)

@@ -109,5 +109,5 @@ def _cells(one: EffectiveField) -> tuple[str, ...]:
         *(f"{one.square(share):.0f}" for share in (0.5, 0.9, 0.99)),
         f"{fit.sigma[0]:.1f} x {fit.sigma[1]:.1f}",
         f"{fit.r_squared:.3f}",
-        "–" if one.padding is None else f"{100 * one.padding:.1f} %",
+        "–" if one.padding_share is None else f"{100 * one.padding_share:.1f} %",
     )

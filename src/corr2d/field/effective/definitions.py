@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from corr2d.arguments import choice, whole
 from corr2d.errors import describe, refuse
+from corr2d.field.indices import inside, middle
 
 Array = npt.NDArray[Any]
 Channels = int | Sequence[int] | None
@@ -20,11 +22,10 @@ Channels = int | Sequence[int] | None
 class Definition:
     """One way to make a map of gradients.
 
-    `seed` is applied to the values of the unit before they are summed over channels, `kept` to the gradient
+    `seed` is applied to the position's values before they are summed over channels, `kept` to the gradient
     (n, C, H, W) of every image before the images are summed, and `finished` to their mean.
     """
 
-    says: str
     kept: Callable[[torch.Tensor], torch.Tensor]
     finished: Callable[[Array], Array]
     seed: Callable[[torch.Tensor], torch.Tensor] = lambda values: values
@@ -32,22 +33,22 @@ class Definition:
 
 DEFINITIONS = {
     "absolute": Definition(
-        "mean over the images of |gradient|, summed over the image's channels",
+        # Mean over the images of |gradient|, summed over the image's channels.
         lambda gradient: gradient.abs().sum(1),
         lambda mean: mean,
     ),
     "luo": Definition(
-        "|mean gradient over the images|, summed over the image's channels (Luo et al. 2016, section 1)",
+        # |Mean gradient over the images|, summed over the image's channels (Luo et al. 2016, section 1).
         lambda gradient: gradient,
         lambda mean: np.abs(mean).sum(0),
     ),
     "rms": Definition(
-        "root of the mean squared gradient, the deviation over random weights (Luo et al. 2016, section 2)",
+        # Root of the mean squared gradient, the deviation over random weights (Luo et al. 2016, section 2).
         lambda gradient: gradient.square().sum(1),
         np.sqrt,
     ),
     "relu": Definition(
-        "mean of the positive part of the gradient of the unit's positive part (Ding et al. 2022)",
+        # Mean of the positive part of the gradient of the value's positive part (Ding et al. 2022).
         lambda gradient: gradient.clamp(min=0).sum(1),
         lambda mean: mean,
         torch.relu,
@@ -63,7 +64,7 @@ def gradients(
 ) -> Array:
     """What is kept of the gradient of every image of a batch: float64, (n, H, W) or (n, C, H, W).
 
-    `run` gives the layer's output, `where` takes from it the values of the unit. The images of a batch do
+    `run` gives the layer's output, `where` takes from it the values at the position. The images of a batch do
     not see each other in a model in evaluation mode, so one pass backwards serves all.
     """
     with torch.enable_grad():
@@ -84,47 +85,38 @@ def gradients(
     return kept
 
 
-def find_unit(shape: Sequence[int], unit: Any, channel_axis: int) -> tuple[int, ...]:
-    """Indices of the unit along the axes of an output that are neither batch nor channel."""
-    extents = positions(shape, channel_axis)
-    if isinstance(unit, str):
-        if unit != "center":
-            refuse("unit", "'center' or indices", repr(unit))
-        return tuple(length // 2 for length in extents)
-    indices = tuple(unit) if isinstance(unit, (tuple, list, np.ndarray)) else (unit,)
-    if len(indices) != len(extents) or not all(isinstance(one, (int, np.integer)) for one in indices):
-        rule = f"'center' or {len(extents)} whole numbers, one for each axis of {tuple(extents)}"
-        refuse("unit", rule, describe(unit))
-    for index, length in zip(indices, extents, strict=True):
-        if not -length <= index < length:
-            refuse("unit", f"within the layer's positions {tuple(extents)}", describe(unit))
-    return tuple(int(index) % length for index, length in zip(indices, extents, strict=True))
-
-
-def positions(shape: Sequence[int], channel_axis: int) -> list[int]:
-    """Lengths of the axes that are neither batch nor channel."""
+def find_position(shape: Sequence[int], position: Any, channel_axis: int) -> tuple[int, ...]:
+    """Find a position along the axes of an output (N, ...) that are neither batch nor channel."""
     if len(shape) < 2 or not -len(shape) < channel_axis < len(shape) or channel_axis % len(shape) == 0:
-        refuse("channel_axis", f"an axis of {tuple(shape)} other than the first", str(channel_axis))
-    return [length for axis, length in enumerate(shape) if axis not in (0, channel_axis % len(shape))]
+        rule = f"an axis of the layer's output {tuple(shape)} other than the first"
+        refuse("layer_channel_axis", rule, str(channel_axis))
+    grid = [length for axis, length in enumerate(shape) if axis not in (0, channel_axis % len(shape))]
+    if isinstance(position, str):
+        choice("position", position, ("center",), "Or give its row, column and so on.")
+        return middle(grid)
+    return inside("position", position, grid, "the layer's output")
+
+
+def find_channels(shape: Sequence[int], channels: Channels, channel_axis: int) -> list[int] | None:
+    """Find the channels that are summed; None for all."""
+    if channels is None:
+        return None
+    count = shape[channel_axis]
+    rule = f"indices of the layer's {count} channels"
+    several = channels if isinstance(channels, (Sequence, np.ndarray)) else [channels]
+    if not len(several):
+        refuse("channels", rule, describe(channels))
+    return [whole("channels", one, -count, count - 1, rule=rule) % count for one in several]
 
 
 def values_at(
-    unit: Sequence[int], channels: Channels, channel_axis: int
+    position: Sequence[int], channels: list[int] | None, channel_axis: int
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Take the chosen channels of one unit from an output, shape (n, channels)."""
+    """Take the chosen channels of one position from an output, shape (n, channels)."""
 
     def take(output: torch.Tensor) -> torch.Tensor:
         everything = (slice(None), slice(None))
-        chosen = output.movedim(channel_axis, 1)[everything + tuple(unit)]
-        return chosen if channels is None else chosen[:, _indices(channels, chosen.shape[1])]
+        chosen = output.movedim(channel_axis, 1)[everything + tuple(position)]
+        return chosen if channels is None else chosen[:, channels]
 
     return take
-
-
-def _indices(channels: Channels, count: int) -> list[int]:
-    indices = [channels] if isinstance(channels, int) else list(channels or ())
-    if not indices or not all(
-        isinstance(one, (int, np.integer)) and -count <= one < count for one in indices
-    ):
-        refuse("channels", f"indices of the layer's {count} channels", describe(channels))
-    return [int(one) for one in indices]

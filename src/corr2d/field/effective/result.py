@@ -5,18 +5,18 @@ from __future__ import annotations
 import importlib
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from corr2d.arguments import choice
 from corr2d.errors import describe, door, refuse
+from corr2d.field.box import Box
 from corr2d.field.effective import sizes
 from corr2d.field.effective.definitions import DEFINITIONS
 from corr2d.field.effective.sizes import TWO_SIGMA, Gaussian
 from corr2d.field.effective.sums import GROUPS, Sums
-from corr2d.field.layer import Box
 from corr2d.printed import Printed
 
 Array = npt.NDArray[Any]
@@ -36,8 +36,8 @@ class EffectiveField(Printed):
         The map, at least 0, scaled to a sum of 1.
     layer : str
         The layer's name.
-    unit : tuple of int
-        The unit's place in the layer's output.
+    position : tuple of int
+        In the layer's output.
     definition : str
         One of "absolute", "luo", "rms", "relu".
     images : int
@@ -50,7 +50,7 @@ class EffectiveField(Printed):
     box : Box or None
         The theoretical field, which may pass the image's edges: top, left, bottom, right, ends excluded.
         None where it is not known.
-    padding : float or None
+    padding_share : float or None
         Share of the effective field that would lie past the image's edges, where padding stands in for it:
         0 for a field inside the image, else measured on mirrored, larger images. None where that cannot be
         measured.
@@ -60,15 +60,18 @@ class EffectiveField(Printed):
         What `interval` draws from: the maps of the images in groups.
     """
 
+    #: The line around what counts lies at this share of the largest weight: what `size` counts above.
+    threshold: ClassVar[float] = TWO_SIGMA
+
     weights: Array
     layer: str
-    unit: tuple[int, ...]
+    position: tuple[int, ...]
     definition: str
     images: int
     scale: float
     center: tuple[float, float]
     box: Box | None = None
-    padding: float | None = None
+    padding_share: float | None = None
     padding_reason: str = ""
     sums: Sums | None = None
 
@@ -187,7 +190,7 @@ class EffectiveField(Printed):
         moments, fit = self.moments(), self.gaussian()
         return {
             "layer": self.layer,
-            "unit": list(self.unit),
+            "position": list(self.position),
             "definition": self.definition,
             "images": self.images,
             "size": self.size(),
@@ -203,7 +206,7 @@ class EffectiveField(Printed):
             },
             "square": {str(share): self.square(share) for share in (0.5, 0.9, 0.99)},
             "radius": {str(share): self.radius(share) for share in (0.5, 0.9, 0.99)},
-            "padding": self.padding,
+            "padding_share": self.padding_share,
             "padding_reason": self.padding_reason,
         }
 
@@ -213,7 +216,7 @@ class EffectiveField(Printed):
         Parameters
         ----------
         title : str
-            The line above; by default the layer and the unit. See `corr2d.plots.fields.effective` for more.
+            The line above; by default the layer and the position. `corr2d.plots.fields.effective` does more.
 
         Returns
         -------
@@ -222,24 +225,24 @@ class EffectiveField(Printed):
         """
         # Pictures stand above this room, so they are called by name only.
         panel = importlib.import_module("corr2d.plots.fields").effective(
-            self, title or f"{self.layer} at {self.unit}"
+            self, title or f"{self.layer} at {self.position}"
         )
         return importlib.import_module("corr2d.plots").grid([panel])
 
     def __repr__(self) -> str:
-        return f"<EffectiveField of {self.layer!r} at {self.unit}: {self.size():.1f} pixels>"
+        return f"<EffectiveField of {self.layer!r} at {self.position}: {self.size():.1f} pixels>"
 
     def __str__(self) -> str:
-        fit = self.gaussian()
+        fit, share = self.gaussian(), self.padding_share
         of = repr(self.layer) if self.layer else "the model"
         lines = [
-            f"effective field of {of} at {self.unit}, {self.definition}, "
+            f"effective field of {of} at {self.position}, {self.definition}, "
             f"{self.images} image{'s' if self.images != 1 else ''}",
             f"  size      {self.size():.1f} pixels{self._beside_theory()}",
             f"  gaussian  sigma {fit.sigma[0]:.2f} x {fit.sigma[1]:.2f}, R² {fit.r_squared:.3f}",
             "  square    "
             + ", ".join(f"{100 * share:.0f} % in {self.square(share):.0f}" for share in (0.5, 0.9, 0.99)),
-            f"  padding   {self.padding_reason if self.padding is None else f'{100 * self.padding:.1f} %'}",
+            f"  padding   {self.padding_reason if share is None else f'{100 * share:.1f} %'}",
         ]
         return "\n".join(lines)
 

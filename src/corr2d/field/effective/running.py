@@ -1,4 +1,4 @@
-"""One pass after the other: maps of gradients of a unit, summed, kept in a file, and told of."""
+"""One pass after the other: maps of gradients of a position, summed, kept in a file, and told of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from corr2d.errors import describe, refuse
 from corr2d.field.activations import Activations
 from corr2d.field.batches import batches, how_many
-from corr2d.field.effective.definitions import DEFINITIONS, Channels, find_unit, gradients, values_at
+from corr2d.field.effective.definitions import DEFINITIONS, gradients, values_at
 from corr2d.field.effective.sums import Sums, load, save
 
 Array = npt.NDArray[Any]
@@ -28,33 +29,26 @@ Initialize = Callable[[torch.nn.Module], object]
 PAUSE = 10.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Measurement:
-    """What is measured of a model. `shape` is that of the layer's output, known after the first run."""
+    """What is measured of a model: one position of a layer, whose output has this shape, in some channels."""
 
     model: torch.nn.Module
     layer: str
-    unit: Any
+    position: tuple[int, ...]
+    channels: list[int] | None
+    layer_channel_axis: int
+    shape: tuple[int, ...]
     definition: str
-    channels: Channels
-    channel_axis: int
     initialize: Initialize | None
     seed: int
-    shape: tuple[int, ...] = ()
-    activations: Activations | None = None
 
     def maps(self, images: torch.Tensor, number: int) -> Array:
         """The map of each image of a batch, the first of which is image `number`."""
-        model = self.model if self.initialize is None else self._drawn(self.initialize, number)
-
-        run = self._layer(model)
-
-        def where(output: torch.Tensor) -> torch.Tensor:
-            self.shape = tuple(output.shape)
-            unit = find_unit(output.shape, self.unit, self.channel_axis)
-            return values_at(unit, self.channels, self.channel_axis)(output)
-
-        maps = gradients(DEFINITIONS[self.definition], run, images, where)
+        run = self._activations if self.initialize is None else self._drawn(self.initialize, number)
+        where = values_at(self.position, self.channels, self.layer_channel_axis)
+        definition = DEFINITIONS[self.definition]
+        maps = gradients(definition, lambda given: run(given)[self.layer], images, where)
         if not np.isfinite(maps).all():
             bad = number + int(np.argmin([np.isfinite(one).all() for one in maps]))
             refuse(
@@ -65,25 +59,17 @@ class Measurement:
             )
         return maps
 
-    def _layer(self, model: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
-        """From images to the layer's output."""
-        if self.activations is None or self.activations.model is not model:
-            self.activations = Activations(model, [self.layer])
-        activations = self.activations
-        return lambda images: activations(images)[self.layer]
+    @cached_property
+    def _activations(self) -> Activations:
+        return Activations(self.model, [self.layer])
 
-    def _drawn(self, initialize: Initialize, number: int) -> torch.nn.Module:
-        """A copy of the model with the weights of image `number`; the caller's random state stays."""
+    def _drawn(self, initialize: Initialize, number: int) -> Activations:
+        """Of a copy of the model with the weights of image `number`; the caller's random state stays."""
         model = copy.deepcopy(self.model)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed * 1_000_003 + number)
             initialize(model)
-        return model
-
-    def look(self, image: torch.Tensor) -> None:
-        """Learn the shape of the layer's output."""
-        with torch.no_grad():
-            self.shape = tuple(self._layer(self.model)(image[None]).shape)
+        return Activations(model, [self.layer])
 
     def key(self, first: torch.Tensor) -> dict[str, Any]:
         """What a checkpoint must have been made of to be of use here."""
@@ -95,10 +81,10 @@ class Measurement:
             "images": hashlib.sha256(_bytes(first)).hexdigest(),
             "image shape": list(first.shape),
             "layer": self.layer,
-            "unit": self.unit if isinstance(self.unit, str) else np.atleast_1d(self.unit).tolist(),
+            "position": list(self.position),
             "definition": self.definition,
-            "channels": None if self.channels is None else np.atleast_1d(self.channels).tolist(),
-            "channel_axis": self.channel_axis,
+            "channels": self.channels,
+            "layer_channel_axis": self.layer_channel_axis,
             "mode": "train" if self.model.training else "eval",
             "seed": self.seed,
             "initialize": None
@@ -107,15 +93,21 @@ class Measurement:
         }
 
 
+def output_shape(model: torch.nn.Module, layer: str, images: torch.Tensor) -> tuple[int, ...]:
+    """The shape of what a layer gives for a batch of images."""
+    with torch.no_grad():
+        return tuple(Activations(model, [layer])(images)[layer].shape)
+
+
 def summed(
     measurement: Measurement,
     images: Any,
+    first: torch.Tensor,
     batch_size: int,
     checkpoint: str | PathLike[str] | None,
     progress: Progress,
-) -> tuple[Sums, torch.Tensor]:
-    """Sums over all images, and the first image; what a checkpoint has is not run again."""
-    first = first_image(images, measurement)
+) -> Sums:
+    """Sums over all images; what a checkpoint has is not run again."""
     key = measurement.key(first) if checkpoint is not None else {}
     sums = load(checkpoint, key) if checkpoint is not None else None
     tell, total = _teller(progress), how_many(images)
@@ -139,14 +131,12 @@ def summed(
         if checkpoint is not None and sums is not None and sums.done > done:
             save(checkpoint, sums, key)
     assert sums is not None
-    if not measurement.shape:
-        measurement.look(first)
-    return sums, first
+    return sums
 
 
-def first_image(images: Any, measurement: Measurement) -> torch.Tensor:
-    """The first image (C, H, W); an iterator, which could not be begun anew, is refused."""
-    if iter_once(images):
+def first_batch(images: Any, size: int, model: torch.nn.Module, seed: int) -> torch.Tensor:
+    """The first images (n, C, H, W); an iterator, which could not be begun anew, is refused."""
+    if hasattr(images, "__next__"):
         refuse(
             "images",
             "something that can be gone through more than once",
@@ -154,15 +144,10 @@ def first_image(images: Any, measurement: Measurement) -> torch.Tensor:
             "Give a list, a loader or a tensor.",
             TypeError,
         )
-    first = next(batches(images, 1, measurement.model, seed=measurement.seed), None)
+    first = next(batches(images, size, model, seed=seed), None)
     if first is None:
         refuse("images", "at least one image", "none")
-    return first[1][0]
-
-
-def iter_once(images: Any) -> bool:
-    """Whether these are their own iterator."""
-    return hasattr(images, "__next__")
+    return first[1]
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:

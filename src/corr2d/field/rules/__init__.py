@@ -11,14 +11,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from corr2d.arguments import choice
 from corr2d.errors import describe, door, refuse
 from corr2d.field.graph import Operation, Value
+from corr2d.field.laws import Law
 
 #: From one tensor per `operation.inputs` to one per `operation.outputs`, floating, linear, not negative.
 Spread = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
@@ -39,20 +41,49 @@ WHOLE = "whole input"
 #: No rule: found by running the operation alone on random numbers (probing.py).
 PROBED = "probed"
 
+#: From the surest to the least sure; of several operations the last one named here gives a field its status.
+STATUSES = (EXACT, WHOLE, DATA_DEPENDENT, SUPERSET, PROBED)
+
 
 @dataclass(frozen=True)
 class Reading:
-    """What an operation reads, and how sure that is."""
+    """What an operation reads, and how sure that is: what a rule gives.
+
+    Attributes
+    ----------
+    spread : callable
+        From one floating tensor for each of `operation.inputs` to one for each of `operation.outputs`:
+        linear, with coefficients that are not negative, positive exactly where an output can depend on an
+        input.
+    status : {"exact", "whole input", "data-dependent", "superset", "probed"}
+        How sure that is; "superset" if it may be more than what is read.
+    reason : str
+        In a few words, for statuses other than exact: "squeezes over the whole image".
+    gather, scatter : callable, optional
+        The same for boolean masks, backwards (one per output to one per input) and forwards, where that is
+        cheaper than `spread` by autograd. Masks may be expanded tensors and are not to be written to.
+    local : callable, optional
+        The spread that remains of a "whole input" when global operations are left out, such as the element
+        itself in a normalisation; without it nothing remains.
+    laws : mapping of int to Law, optional
+        Where the first input is read through a window and no tap is known to be zero: the law along each axis
+        of the window, by number from the end. Without, laws are learnt from what `spread` reads, which on a
+        map smaller than the window does not show all of it.
+    groups : int, optional
+        With laws, how many groups of channels do not mix; None where no channel is mixed with another.
+    """
 
     spread: Spread
     status: str = EXACT
-    #: In a few words, for statuses other than exact: "squeezes over the whole image".
     reason: str = ""
     gather: MaskMap | None = None
     scatter: MaskMap | None = None
-    #: What remains of a WHOLE reading when global operations are left out, such as the element itself in a
-    #: normalisation; without it nothing remains.
     local: Spread | None = None
+    laws: Mapping[int, Law] | None = None
+    groups: int | None = None
+
+    def __post_init__(self) -> None:
+        choice("a reading's status", self.status, STATUSES)
 
 
 Rule = Callable[[Operation], Reading]
@@ -91,7 +122,8 @@ def register_rule(*targets: str) -> Callable[[Rule], Rule]:
     Raises
     ------
     ValueError
-        If a name is not that of an operator.
+        If a name is not that of an operator. Which ones a model calls is told by ``operation.target`` of
+        ``receptive_field(...).graph.operations``.
 
     Notes
     -----
@@ -101,16 +133,24 @@ def register_rule(*targets: str) -> Callable[[Rule], Rule]:
 
     Examples
     --------
-    >>> from corr2d.field.rules import Reading, register_rule
+    >>> from corr2d.field import Reading, register_rule
     >>> @register_rule("mylib::shift")
     ... def shift(operation):
     ...     return Reading(lambda inputs: [inputs[0].roll(1, -1)])
+
+    Arguments have their names in the operator's schema:
+
+    >>> @register_rule("mylib::mean_along")
+    ... def mean_along(operation):
+    ...     dim = operation.arguments["dim"]
+    ...     return Reading(lambda inputs: [inputs[0].mean(dim, keepdim=True).expand(inputs[0].shape)])
     """
     names = [str(target).replace("::", ".") for target in targets]
     for name in names or [""]:
         if len(name.split(".")) not in (2, 3) or not all(name.split(".")):
             rule = "the name of an operator, such as 'aten.relu' or 'mylib::op'"
-            refuse("target", rule, describe(name), "print(operation.target) in a captured graph shows them.")
+            remedy = "receptive_field(...).graph.operations lists those of a model, as operation.target."
+            refuse("target", rule, describe(name), remedy)
 
     def register(function: Rule) -> Rule:
         load_rules()
@@ -129,7 +169,7 @@ def by_name(operation: Operation, tensors: Sequence[torch.Tensor]) -> dict[str, 
             return [placed(one) for one in argument]
         if not isinstance(argument, Value):
             return argument
-        return next(left) if argument.constant is None else None
+        return next(left) if argument.varies else None
 
     return {name: placed(argument) for name, argument in operation.arguments.items()}
 

@@ -160,7 +160,7 @@ def token_mask(operation: Operation, rows: int, columns: int) -> torch.Tensor | 
 def multi_head_attention(operation: Operation) -> Reading:
     """The fused layer: projections mix the features of a token, attention the tokens."""
     arguments = operation.arguments
-    if arguments["mask"] is not None and arguments["mask"].constant is None:
+    if arguments["mask"] is not None and arguments["mask"].varies:
         return superset(operation, "attention by a mask that is computed by the model")
     rows, columns = arguments["query"].shape[1], arguments["key"].shape[1]
     allowed = token_mask(operation, rows, columns)
@@ -189,7 +189,7 @@ def multi_head_attention(operation: Operation) -> Reading:
 def transformer_encoder_layer(operation: Operation) -> Reading:
     """The fused layer: attention beside a short cut; norms and projections mix the features of a token."""
     mask = operation.arguments["mask"]
-    if len(operation.inputs) > 1 or (mask is not None and mask.constant is None):
+    if len(operation.inputs) > 1 or (mask is not None and mask.varies):
         return superset(operation, "a fused layer whose mask or weights are computed by the model")
     (shape,) = (output.shape for output in operation.outputs)
     allowed = token_mask(operation, shape[1], shape[1])

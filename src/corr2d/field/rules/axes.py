@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from corr2d.field.laws import Law, spread_window, window
 from corr2d.field.rules import EXACT, Reading
 
 
@@ -90,12 +93,44 @@ def along_axes(
     return Reading(spread, status, reason, gather, scatter=spread)
 
 
-def window_table(
-    length: int, outputs: int, taps: int, stride: int, before: int, dilation: int
-) -> torch.Tensor:
-    """Tabulate windows on an axis of `length`: output i reads i*stride - before + tap*dilation."""
-    places = torch.arange(outputs)[:, None] * stride - before + torch.arange(taps) * dilation
-    return index_table(places, length)
+@dataclass(frozen=True)
+class Window:
+    """A window along one axis: output i reads i*stride - before + tap*dilation.
+
+    `transposed`, it reads the places i with i*stride - before + tap*dilation equal to its own.
+    """
+
+    taps: int
+    stride: int
+    dilation: int
+    before: int
+    transposed: bool = False
+
+    def places(self, outputs: int) -> torch.Tensor:
+        """Give the places that outputs read, of shape (outputs, taps); outside of the axis is nothing."""
+        taps = torch.arange(self.taps) * self.dilation
+        if not self.transposed:
+            return torch.arange(outputs)[:, None] * self.stride - self.before + taps
+        written = torch.arange(outputs)[:, None] + self.before - taps
+        return torch.where(written % self.stride == 0, written // self.stride, -1)
+
+    def law(self) -> Law:
+        """Give what is read on an axis without end."""
+        rows = [tap * self.dilation - self.before for tap in range(self.taps)]
+        return spread_window(rows, self.stride) if self.transposed else window(rows, self.stride)
+
+
+def laws_of(windows: Sequence[Window]) -> dict[int, Law]:
+    """Give the laws of windows along the last axes."""
+    return {axis - len(windows): one.law() for axis, one in enumerate(windows)}
+
+
+def each(numbers: Any, count: int, default: Any = None) -> list[int]:
+    """Give a number for every axis, as torch repeats a single one; none at all mean `default`."""
+    several = list(numbers) if isinstance(numbers, (list, tuple)) else [numbers]
+    if not several:
+        return each(default, count)
+    return [int(one) for one in several] * (count if len(several) == 1 else 1)
 
 
 def index_table(places: torch.Tensor, length: int) -> torch.Tensor:

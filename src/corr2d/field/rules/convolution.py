@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
 from corr2d.autograd.window import geometry_of, window_of
 from corr2d.field.evaluation import evaluate
-from corr2d.field.graph import Operation, Value
+from corr2d.field.graph import Operation, Value, computed
+from corr2d.field.laws import Law
 from corr2d.field.rules import Reading, rule
-from corr2d.field.rules.axes import index_table, through, together
+from corr2d.field.rules.axes import Window, each, index_table, laws_of, through, together
 
 
 @rule("aten.conv1d", "aten.conv2d", "aten.conv3d")
 def convolution(operation: Operation) -> Reading:
     """Read i*stride - padding + tap*dilation along every axis."""
     arguments, weight = operation.arguments, operation.arguments["weight"]
-    count = len(weight.shape) - 2
-    stride, dilation = _each(arguments["stride"], count), _each(arguments["dilation"], count)
-    taps, sizes = weight.shape[2:], operation.outputs[0].shape[-count:]
+    taps = weight.shape[2:]
+    stride, dilation = each(arguments["stride"], len(taps)), each(arguments["dilation"], len(taps))
     padding = arguments["padding"]
     if isinstance(padding, str):
         # torch puts the odd one of "same" behind the image.
@@ -30,27 +30,23 @@ def convolution(operation: Operation) -> Reading:
             for apart, tap in zip(dilation, taps, strict=True)
         ]
     else:
-        before = _each(padding, count)
-    places = [
-        torch.arange(size)[:, None] * step - pad + torch.arange(tap) * apart
-        for size, tap, step, pad, apart in zip(sizes, taps, stride, before, dilation, strict=True)
-    ]
-    return _Correlation(operation, "input", "weight", places, arguments["groups"], False).reading()
+        before = each(padding, len(taps))
+    windows = [Window(*numbers) for numbers in zip(taps, stride, dilation, before, strict=True)]
+    return _by_windows(operation, windows, swapped=False)
 
 
 @rule("aten.conv_transpose1d", "aten.conv_transpose2d", "aten.conv_transpose3d")
 def transposed_convolution(operation: Operation) -> Reading:
     """Read the i with i*stride - padding + tap*dilation = output: some outputs read nothing."""
     arguments, weight = operation.arguments, operation.arguments["weight"]
-    count = len(weight.shape) - 2
-    options = [_each(arguments[name], count) for name in ("stride", "padding", "dilation")]
-    sizes, lengths = operation.outputs[0].shape[-count:], arguments["input"].shape[-count:]
-    places = []
-    for size, length, tap, step, pad, apart in zip(sizes, lengths, weight.shape[2:], *options, strict=True):
-        written = torch.arange(size)[:, None] + pad - torch.arange(tap) * apart
-        exists = (written % step == 0) & (written >= 0) & (written < length * step)
-        places.append(torch.where(exists, written // step, -1))
-    return _Correlation(operation, "input", "weight", places, arguments["groups"], True).reading()
+    taps = weight.shape[2:]
+    stride, dilation, before = (
+        each(arguments[name], len(taps)) for name in ("stride", "dilation", "padding")
+    )
+    windows = [
+        Window(*numbers, transposed=True) for numbers in zip(taps, stride, dilation, before, strict=True)
+    ]
+    return _by_windows(operation, windows, swapped=True)
 
 
 @rule("aten.convolution", "aten._convolution", "aten.convolution_overrideable")
@@ -71,13 +67,19 @@ def our_convolution(operation: Operation) -> Reading:
     for axis in (geometry.rows, geometry.columns):
         continued = torch.arange(axis.result)[:, None] * axis.stride + torch.arange(axis.taps) * axis.dilation
         places.append(torch.from_numpy(axis.sources().copy()).to(torch.int64)[continued])
-    return _Correlation(operation, "image", "kernel", places, window.groups, False).reading()
+    laws = None
+    if arguments["border_y"] == arguments["border_x"] == "constant":
+        top, _, left, _ = arguments["padding"]
+        options = (kernel.shape[-2:], arguments["stride"], arguments["dilation"], (top, left))
+        laws = laws_of([Window(*numbers) for numbers in zip(*options, strict=True)])
+    return _Correlation(operation, "image", "kernel", places, laws, window.groups, False).reading()
 
 
-def _each(numbers: Any, count: int) -> list[int]:
-    """Give a number for every axis, as torch repeats a single one."""
-    several = [int(one) for one in numbers] if isinstance(numbers, (list, tuple)) else [int(numbers)]
-    return several * count if len(several) == 1 else several
+def _by_windows(operation: Operation, windows: Sequence[Window], swapped: bool) -> Reading:
+    sizes = operation.outputs[0].shape[-len(windows) :]
+    places = [window.places(size) for window, size in zip(windows, sizes, strict=True)]
+    laws, groups = laws_of(windows), operation.arguments["groups"]
+    return _Correlation(operation, "input", "weight", places, laws, groups, swapped).reading()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class _Correlation:
     weight: str
     #: One for each axis, of shape (outputs, taps).
     places: Sequence[torch.Tensor]
+    #: Where the image has no end; None for borders that continue it.
+    laws: Mapping[int, Law] | None
     groups: int
     #: Whether the weight's first axis is that of the input channels.
     swapped: bool
@@ -96,35 +100,40 @@ class _Correlation:
     def reading(self) -> Reading:
         """Give what comes of the elements of the image, the weight and the bias, as far as they vary."""
         given = self.operation.arguments
-        parts = {self.image: self._from_image, self.weight: self._from_weight, "bias": self._from_bias}
-        varying = [
-            part
-            for name, part in parts.items()
-            if isinstance(given[name], Value) and given[name].constant is None
-        ]
+        holes = given[self.weight].zeros is not None
+        from_image = self._with_holes if holes else self._from_image
+        parts = {self.image: from_image, self.weight: self._from_weight, "bias": self._from_bias}
+        varying = [part for name, part in parts.items() if computed(given[name])]
 
         def spread(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
             first, *others = (part(one) for part, one in zip(varying, inputs, strict=True))
             return [sum(others, first)]
 
-        if varying != [self._from_image]:
-            return Reading(spread)
-        if given[self.weight].zeros is not None:
-            return Reading(self._with_holes)
-        back = [table.T for table in self._tables()]
-        channels = given[self.image].shape[-1 - len(back)]
-        return Reading(spread, gather=lambda masks: [self._mixed(masks[0], channels, back)], scatter=spread)
+        found = Reading(spread)
+        if from_image in varying and not holes:
+            found = replace(found, laws=self.laws, groups=self.groups)
+        if varying != [from_image] or holes:
+            return found
+        return replace(found, gather=self._gathered, scatter=spread)
 
-    def _with_holes(self, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    def _gathered(self, masks: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        image = self.operation.arguments[self.image]
+        back = [table.T for table in self._tables]
+        return [self._mixed(masks[0], image.shape[-1 - len(back)], back)]
+
+    def _with_holes(self, image: torch.Tensor) -> torch.Tensor:
         """Taps of a constant kernel that are always zero, as in masked convolutions, read nothing."""
         weight: Value = self.operation.arguments[self.weight]
         assert weight.zeros is not None
-        taps = (~weight.zeros).to(inputs[0].dtype)
-        return evaluate(self.operation, inputs, {self.weight: taps, "bias": None})
+        taps = (~weight.zeros).to(image.dtype)
+        # A computed bias is given and not used.
+        others = [torch.zeros(one.shape) for one in self.operation.inputs[1:]]
+        return evaluate(self.operation, [image, *others], {self.weight: taps, "bias": None})[0]
 
     def _from_image(self, image: torch.Tensor) -> torch.Tensor:
-        return self._mixed(image, self._channels(), self._tables())
+        return self._mixed(image, self._channels(), self._tables)
 
+    @cached_property
     def _tables(self) -> list[torch.Tensor]:
         lengths = self.operation.arguments[self.image].shape[-len(self.places) :]
         return [index_table(one, length) for one, length in zip(self.places, lengths, strict=True)]

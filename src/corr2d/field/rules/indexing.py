@@ -7,35 +7,22 @@ to length 1, and every index is 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 import torch
 
-from corr2d.field.graph import Operation, Value
-from corr2d.field.rules import DATA_DEPENDENT, EXACT, Reading, by_name, rule
-
-#: From the arguments by name, tensors where the inputs are and None for constants, to what the output reads.
-Terms = Callable[[dict[str, Any]], Sequence[torch.Tensor | None]]
+from corr2d.field.graph import Operation, Value, computed
+from corr2d.field.rules import DATA_DEPENDENT, Reading, rule
+from corr2d.field.rules.terms import Terms, adding
 
 
-def is_computed(argument: Any) -> bool:
-    """Tell whether an argument depends on the model's inputs."""
-    return isinstance(argument, Value) and argument.constant is None
-
-
-def adding(operation: Operation, terms: Terms, computed: bool) -> Reading:
-    """Add up the terms, each as large as the output; `computed` tells whether an index is the model's."""
-    shape = operation.outputs[0].shape
-
-    def spread(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        found = [term.expand(shape) for term in terms(by_name(operation, tensors)) if term is not None]
-        return [sum(found[1:], start=found[0])]
-
-    if computed:
-        return Reading(spread, DATA_DEPENDENT, "reads where an index computed from the input points")
-    return Reading(spread, EXACT)
+def by_index(operation: Operation, terms: Terms, unknown: bool) -> Reading:
+    """Add up the terms of an operation whose index the model may compute."""
+    if unknown:
+        return adding(operation, terms, DATA_DEPENDENT, "reads where an index computed from the input points")
+    return adding(operation, terms)
 
 
 def chosen(operation: Operation, name: str) -> torch.Tensor | None:
@@ -74,7 +61,7 @@ def gather(operation: Operation) -> Reading:
     def terms(given: dict[str, Any]) -> list[torch.Tensor | None]:
         return [None if given["self"] is None else read(given["self"]), given[name]]
 
-    return adding(operation, terms, index is None)
+    return by_index(operation, terms, index is None)
 
 
 @rule("aten.take")
@@ -89,7 +76,7 @@ def take(operation: Operation) -> Reading:
             source = source.sum() if index is None else source.take(index)
         return [source, given[name]]
 
-    return adding(operation, terms, index is None)
+    return by_index(operation, terms, index is None)
 
 
 @rule("aten.index_select")
@@ -108,7 +95,7 @@ def index_select(operation: Operation) -> Reading:
             place = place.reshape(-1, *[1] * (len(shape) - 1 - axis)) if shape else place.reshape(())
         return [source, place]
 
-    return adding(operation, terms, index is None)
+    return by_index(operation, terms, index is None)
 
 
 @rule("aten.embedding")
@@ -122,10 +109,10 @@ def embedding(operation: Operation) -> Reading:
             table = table.sum(0) if index is None else table[index]
         return [table, None if places is None else places[..., None].expand(shape)]
 
-    return adding(operation, terms, index is None and is_computed(operation.arguments["weight"]))
+    return by_index(operation, terms, index is None and computed(operation.arguments["weight"]))
 
 
-class Places:
+class Indices:
     """The indices of ``x[indices]``: which axes of x they are on, and which of them the model computes."""
 
     def __init__(self, source: Sequence[int], indices: Sequence[Value | None]) -> None:
@@ -180,11 +167,11 @@ class Places:
 def index(operation: Operation) -> Reading:
     """Indexing with tensors of indices."""
     source = operation.arguments["self"]
-    places = Places(source.shape, operation.arguments["indices"])
+    places = Indices(source.shape, operation.arguments["indices"])
 
     def terms(given: dict[str, Any]) -> list[torch.Tensor | None]:
         found = [None if given["self"] is None else places.shortened(given["self"])[places.key]]
         found += [places.laid_out(given["indices"][place]) for place in places.computed.values()]
         return found
 
-    return adding(operation, terms, bool(places.computed) and is_computed(source))
+    return by_index(operation, terms, bool(places.computed) and computed(source))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from corr2d.field.graph import Operation, Value
+from corr2d.field.graph import Operation, Value, computed
 from corr2d.field.rules import DATA_DEPENDENT, EXACT, Reading, rule
 from corr2d.field.rules.axes import summed_to, union
 
@@ -93,7 +93,7 @@ def leaky(operation: Operation) -> Reading:
 
     def spread(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         slope = inputs[-1].reshape(axes).expand(operation.outputs[0].shape)
-        return [slope + inputs[0] if image.constant is None else slope]
+        return [slope + inputs[0] if image.varies else slope]
 
     return Reading(spread)
 
@@ -114,7 +114,7 @@ def gated(operation: Operation) -> Reading:
 def unread(operation: Operation) -> Reading:
     """Read nothing but the fill value, where that varies."""
     source = operation.arguments.get("self")
-    skipped = isinstance(source, Value) and source.constant is None
+    skipped = computed(source)
     shapes = [one.shape for one in operation.inputs]
     shape = operation.outputs[0].shape
 
@@ -137,29 +137,25 @@ def unread(operation: Operation) -> Reading:
 def where(operation: Operation) -> Reading:
     """Read what a constant condition takes; one that varies is read too, and decides."""
     condition = operation.arguments["condition"]
-    if condition.constant is None:
+    if condition.varies:
         return elementwise(operation, DATA_DEPENDENT, "a condition on the data decides which input is taken")
     shape = operation.outputs[0].shape
     taken = condition.constant.to(torch.bool).expand(shape)
     sides = [(operation.arguments["self"], taken), (operation.arguments["other"], ~taken)]
-    return _chosen(
-        operation, [side for value, side in sides if isinstance(value, Value) and value.constant is None]
-    )
+    return _chosen(operation, [side for value, side in sides if computed(value)])
 
 
 @rule("aten.masked_fill")
 def masked_fill(operation: Operation) -> Reading:
     """Read what a constant mask leaves."""
     arguments = operation.arguments
-    if arguments["mask"].constant is None:
+    if arguments["mask"].varies:
         return elementwise(
             operation, DATA_DEPENDENT, "a mask that depends on the data decides what is filled"
         )
     filled = arguments["mask"].constant.to(torch.bool).expand(operation.outputs[0].shape)
     sides = [(arguments["self"], ~filled), (arguments["value"], filled)]
-    return _chosen(
-        operation, [side for value, side in sides if isinstance(value, Value) and value.constant is None]
-    )
+    return _chosen(operation, [side for value, side in sides if computed(value)])
 
 
 @rule("aten.copy")
@@ -171,7 +167,7 @@ def copied(operation: Operation) -> Reading:
         torch.zeros((), dtype=torch.bool).expand(shape),
     )
     sides = [(arguments["self"], nowhere), (arguments["src"], everywhere)]
-    return _chosen(operation, [side for value, side in sides if value.constant is None])
+    return _chosen(operation, [side for value, side in sides if value.varies])
 
 
 def _chosen(operation: Operation, taken: Sequence[torch.Tensor]) -> Reading:

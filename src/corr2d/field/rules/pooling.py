@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import torch
 
 from corr2d.field.graph import Operation
 from corr2d.field.rules import DATA_DEPENDENT, WHOLE, Reading, rule
-from corr2d.field.rules.axes import along_axes, index_table, window_table
-
-
-def _each(numbers: Any, count: int, default: Any = None) -> list[int]:
-    """Give a number for every axis; none at all mean `default`."""
-    several = list(numbers) if isinstance(numbers, (list, tuple)) else [numbers]
-    if not several:
-        return _each(default, count)
-    return [int(one) for one in several] * (count if len(several) == 1 else 1)
+from corr2d.field.rules.axes import Window, along_axes, each, index_table, laws_of
 
 
 def _space(operation: Operation, count: int) -> tuple[Sequence[int], Sequence[int], range]:
@@ -29,17 +21,15 @@ def _space(operation: Operation, count: int) -> tuple[Sequence[int], Sequence[in
 def _pool(operation: Operation, count: int) -> Reading:
     """Read i*stride - padding + tap*dilation; ceil_mode only adds outputs."""
     arguments = operation.arguments
-    kernel = _each(arguments["kernel_size"], count)
-    stride = _each(arguments["stride"], count, kernel)
-    padding, dilation = _each(arguments["padding"], count), _each(arguments.get("dilation", 1), count)
-    lengths, results, dims = _space(operation, count)
+    kernel = each(arguments["kernel_size"], count)
+    stride = each(arguments["stride"], count, kernel)
+    dilation, padding = each(arguments.get("dilation", 1), count), each(arguments["padding"], count)
+    windows = [Window(*numbers) for numbers in zip(kernel, stride, dilation, padding, strict=True)]
     tables = {
-        dim: window_table(length, result, taps, step, before, apart)
-        for dim, length, result, taps, step, before, apart in zip(
-            dims, lengths, results, kernel, stride, padding, dilation, strict=True
-        )
+        dim: index_table(window.places(result), length)
+        for window, length, result, dim in zip(windows, *_space(operation, count), strict=True)
     }
-    return _status(operation, tables)
+    return replace(_status(operation, tables), laws=laws_of(windows))
 
 
 def _status(operation: Operation, tables: dict[int, torch.Tensor]) -> Reading:
@@ -99,7 +89,7 @@ def adaptive_pool_3d(operation: Operation) -> Reading:
 
 def _fractional(operation: Operation, count: int) -> Reading:
     """Read the windows of all draws: start i is floor(i*step) or one further, the last at the end."""
-    kernel = _each(operation.arguments["kernel_size"], count)
+    kernel = each(operation.arguments["kernel_size"], count)
     lengths, results, dims = _space(operation, count)
     tables = {}
     for dim, length, result, taps in zip(dims, lengths, results, kernel, strict=True):

@@ -7,40 +7,24 @@ the sum and spread over the axes of the other one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 import torch
 
-from corr2d.field.graph import Operation, Value
-from corr2d.field.rules import EXACT, WHOLE, Reading, by_name, rule
+from corr2d.field.graph import Operation, Value, computed
+from corr2d.field.rules import WHOLE, Reading, rule
 from corr2d.field.rules.axes import together
 from corr2d.field.rules.mixing import mapped
-
-#: From the arguments by name, tensors where the inputs are and None for constants, to what the output reads.
-Terms = Callable[[dict[str, Any]], Sequence[torch.Tensor | None]]
+from corr2d.field.rules.terms import Terms, adding
 
 
-def summing(operation: Operation, terms: Terms, factors: Sequence[str] = ()) -> Reading:
-    """Add the terms up, each as large as the output. Two computed factors make a global operation."""
-    shape = operation.outputs[0].shape
-
-    def spread(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        found = [term for term in terms(by_name(operation, tensors)) if term is not None]
-        total = found[0].expand(shape)
-        for term in found[1:]:
-            total = total + term
-        return [total]
-
-    if sum(computed(operation.arguments[name]) for name in factors) > 1:
-        return Reading(spread, WHOLE, "multiplies two computed matrices, as attention does")
-    return Reading(spread, EXACT)
-
-
-def computed(argument: Any) -> bool:
-    """Tell whether an argument depends on the model's inputs."""
-    return isinstance(argument, Value) and argument.constant is None
+def multiplying(operation: Operation, terms: Terms, factors: Sequence[Any]) -> Reading:
+    """Add up the terms of a product: two computed factors make a global operation."""
+    if sum(map(computed, factors)) > 1:
+        return adding(operation, terms, WHOLE, "multiplies two computed matrices, as attention does")
+    return adding(operation, terms)
 
 
 def kept_of(operation: Operation, factors: Sequence[Value]) -> list[torch.Tensor | None]:
@@ -99,7 +83,7 @@ def product(operation: Operation, left: str, right: str, *added: str) -> Reading
         found += [given[name] if name in weighed else zero(given[name]) for name in added]
         return [term if term is None else term.expand(operation.outputs[0].shape) for term in found]
 
-    return summing(operation, terms, (left, right))
+    return multiplying(operation, terms, [arguments[left], arguments[right]])
 
 
 def zero(tensor: torch.Tensor | None) -> torch.Tensor | None:
@@ -141,7 +125,7 @@ def linear(operation: Operation) -> Reading:
         found = [image, None if weight is None else weight.sum(-1), given["bias"]]
         return [term if term is None else term.expand(after) for term in found]
 
-    return summing(operation, terms, ("input", "weight"))
+    return multiplying(operation, terms, [arguments["input"], arguments["weight"]])
 
 
 @rule("aten.outer", "aten.ger", "aten.addr", "aten.inner", "aten.kron")
@@ -173,7 +157,7 @@ def outer(operation: Operation) -> Reading:
             found.append(zero(addend) if operation.arguments["beta"] == 0 else addend)
         return [term if term is None else term.expand(shape) for term in found]
 
-    return summing(operation, terms, (one, other))
+    return multiplying(operation, terms, factors)
 
 
 @rule("aten.einsum")
@@ -198,10 +182,7 @@ def einsum(operation: Operation) -> Reading:
                 found.append(torch.einsum(equation, several).expand(operation.outputs[0].shape))
         return found
 
-    reading = summing(operation, terms)
-    if sum(map(computed, factors)) > 1:
-        return Reading(reading.spread, WHOLE, "multiplies computed factors, as attention does")
-    return reading
+    return multiplying(operation, terms, factors)
 
 
 @rule("aten.tensordot")
@@ -226,7 +207,7 @@ def tensordot(operation: Operation) -> Reading:
             found.append(None if one is None else one.expand(shape))
         return found
 
-    return summing(operation, terms, ("self", "other"))
+    return multiplying(operation, terms, [arguments["self"], arguments["other"]])
 
 
 @rule("aten.bilinear")
@@ -245,7 +226,7 @@ def bilinear(operation: Operation) -> Reading:
         found += [None if given["weight"] is None else given["weight"].sum((1, 2)), given["bias"]]
         return [term if term is None else term.expand(shape) for term in found]
 
-    return summing(operation, terms)
+    return adding(operation, terms)
 
 
 @rule("aten.chain_matmul", "aten.linalg_multi_dot")
@@ -274,10 +255,7 @@ def chain(operation: Operation) -> Reading:
                 parts.append((one.sum(0) if place == last else one.sum()).expand(shape))
         return parts
 
-    reading = summing(operation, terms)
-    if sum(map(computed, matrices)) > 1:
-        return Reading(reading.spread, WHOLE, "multiplies computed matrices")
-    return reading
+    return multiplying(operation, terms, matrices)
 
 
 def over_last(operation: Operation, dim: int, keepdim: bool = False) -> Reading:
@@ -289,7 +267,7 @@ def over_last(operation: Operation, dim: int, keepdim: bool = False) -> Reading:
         both = (given[first], given[second])
         return [one if one is None else one.expand(broad).sum(dim, keepdim=keepdim) for one in both]
 
-    return summing(operation, terms)
+    return adding(operation, terms)
 
 
 @rule("aten.cosine_similarity")
@@ -330,7 +308,7 @@ def distances(operation: Operation) -> Reading:
             None if right is None else right.sum(-1)[..., None, :].expand(shape),
         ]
 
-    return summing(operation, terms, ("x1", "x2"))
+    return multiplying(operation, terms, [operation.arguments["x1"], operation.arguments["x2"]])
 
 
 @rule("aten.cross", "aten.linalg_cross")
@@ -344,4 +322,4 @@ def cross(operation: Operation) -> Reading:
         broad = [None if given[name] is None else given[name].expand(shape) for name in ("self", "other")]
         return [None if one is None else one.roll(1, axis) + one.roll(2, axis) for one in broad]
 
-    return summing(operation, terms)
+    return adding(operation, terms)

@@ -60,14 +60,17 @@ def dim_axes(operation: Operation) -> tuple[int, ...]:
     "aten.logsumexp",
     "aten.special_logsumexp",
     "aten.norm",
+    "aten.linalg_norm",
     "aten.linalg_vector_norm",
+    "aten.linalg_matrix_norm",
+    "aten.nuclear_norm",
     "aten.frobenius_norm",
     "aten.any",
     "aten.all",
     "aten.count_nonzero",
 )
 def reduction(operation: Operation) -> Reading:
-    """Sums and their kin."""
+    """Sums and their kin, norms too: over all axes where none is given."""
     return reducing(operation, dim_axes(operation))
 
 
@@ -84,12 +87,6 @@ def deviation(operation: Operation) -> Reading:
         return [kept[0] * 0, kept[1]] if mean else [kept[0] * 0]
 
     return Reading(spread)
-
-
-@rule("aten.linalg_norm", "aten.linalg_matrix_norm", "aten.nuclear_norm")
-def norm(operation: Operation) -> Reading:
-    """Norms of vectors and matrices, over all axes where none is given."""
-    return reducing(operation, dim_axes(operation))
 
 
 @rule("aten.argmax", "aten.argmin")

@@ -25,7 +25,7 @@ NEGLIGIBLE = 1e-10
 
 
 @dataclass(frozen=True)
-class Taps:
+class Weights:
     """The pixels of a line that every output of the line reads."""
 
     #: (outputs, taps) int64.
@@ -35,7 +35,7 @@ class Taps:
 
 
 @dataclass(frozen=True)
-class Line:
+class Axis:
     """One axis of an interpolation, as torch describes it."""
 
     before: int
@@ -52,29 +52,29 @@ class Line:
         return 1 / self.factor if self.factor else self.before / self.after
 
 
-def table_of(taps: Taps, length: int) -> torch.Tensor:
+def table_of(taps: Weights, length: int) -> torch.Tensor:
     """Tabulate taps over a line of inputs: (outputs, length)."""
     return index_table(torch.where(taps.kept, taps.index, -1), length)
 
 
-def merged(index: torch.Tensor, weight: torch.Tensor) -> Taps:
+def merged(index: torch.Tensor, weight: torch.Tensor) -> Weights:
     """Keep the taps of pixels whose weights, summed where the border repeats a pixel, differ from zero."""
     same = index[:, :, None] == index[:, None, :]
     total = (same * weight[:, None, :]).sum(-1)
-    return Taps(index, total.abs() > NEGLIGIBLE)
+    return Weights(index, total.abs() > NEGLIGIBLE)
 
 
-def positions(line: Line) -> torch.Tensor:
+def positions(line: Axis) -> torch.Tensor:
     """Where the outputs lie among the inputs, in pixels."""
     place = torch.arange(line.after, dtype=torch.float64)
     return place * line.scale if line.align_corners else (place + 0.5) * line.scale - 0.5
 
 
-def linear_taps(line: Line) -> Taps:
+def linear_taps(line: Axis) -> Weights:
     """Give the two neighbours; a line that keeps its length is copied, whatever factor was given."""
     if line.before == line.after:
         index = torch.arange(line.before)[:, None]
-        return Taps(index, torch.ones_like(index, dtype=torch.bool))
+        return Weights(index, torch.ones_like(index, dtype=torch.bool))
     place = positions(line).clamp(min=0)
     first = place.long().clamp(max=line.before - 1)
     share = (place - first).clamp(0, 1)
@@ -90,7 +90,7 @@ def keys_weight(distance: torch.Tensor, sharpness: float) -> torch.Tensor:
     return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
 
-def cubic_taps(line: Line) -> Taps:
+def cubic_taps(line: Axis) -> Weights:
     """Give the four neighbours, past the border the last pixel."""
     place = positions(line)
     first = place.floor()
@@ -136,7 +136,7 @@ FILTERS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], int]] = {
 }
 
 
-def antialiased_taps(line: Line, mode: str) -> Taps:
+def antialiased_taps(line: Axis, mode: str) -> Weights:
     """Give the pixels under the filter, stretched where the line gets shorter and cut off at the border."""
     weigh, half = FILTERS[mode]
     stretch = max(line.scale, 1.0)
@@ -146,10 +146,10 @@ def antialiased_taps(line: Line, mode: str) -> Taps:
     index = first[:, None] + torch.arange(math.ceil(2 * half * stretch) + 1)
     weight = weigh((index - centre[:, None] + 0.5) / stretch)
     kept = (index < end[:, None]) & (weight.abs() > NEGLIGIBLE)
-    return Taps(index.clamp(max=line.before - 1), kept)
+    return Weights(index.clamp(max=line.before - 1), kept)
 
 
-def lines_of(operation: Operation) -> list[Line]:
+def lines_of(operation: Operation) -> list[Axis]:
     """Describe the axes of an interpolation, from either way of writing it in ATen."""
     arguments = operation.arguments
     source = operation.inputs[0].shape[2:]
@@ -160,12 +160,12 @@ def lines_of(operation: Operation) -> list[Line]:
         factors = [arguments[name] for name in names if name in arguments]
     align = bool(arguments.get("align_corners", False))
     return [
-        Line(before, after, factor, align)
+        Axis(before, after, factor, align)
         for before, after, factor in zip(source, target, factors or [None] * len(source), strict=True)
     ]
 
 
-def separable(operation: Operation, taps: Callable[[Line], Taps]) -> Reading:
+def separable(operation: Operation, taps: Callable[[Axis], Weights]) -> Reading:
     """Read along every axis of the image by its own taps."""
     return along_axes(
         {axis: table_of(taps(line), line.before) for axis, line in enumerate(lines_of(operation), start=2)}

@@ -120,7 +120,7 @@ def grid_sample(operation: Operation) -> Reading:
             terms.append(given["grid"].sum(-1)[:, None].expand(shape))
         return [sum(terms[1:], start=terms[0])]
 
-    if grid.constant is None and image.constant is None:
+    if grid.varies and image.varies:
         return Reading(spread, DATA_DEPENDENT, "samples where a grid computed from the input points")
     return Reading(spread, EXACT)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from corr2d.field.graph import Operation
+from corr2d.field.graph import Operation, computed
 from corr2d.field.rules import Reading, rule
-from corr2d.field.rules.indexing import Places, adding, chosen, is_computed
+from corr2d.field.rules.indexing import Indices, by_index, chosen
 from corr2d.field.rules.mixing import superset
 
 
@@ -21,9 +21,9 @@ def index_put(operation: Operation) -> Reading:
     """Writing, or adding, at tensors of indices."""
     arguments = operation.arguments
     shape = arguments["self"].shape
-    if any(is_computed(one) and one.dtype in (torch.bool, torch.uint8) for one in arguments["indices"]):
+    if any(computed(one) and one.dtype in (torch.bool, torch.uint8) for one in arguments["indices"]):
         return masked_put(operation)
-    places = Places(shape, arguments["indices"])
+    places = Indices(shape, arguments["indices"])
 
     def written(values: torch.Tensor) -> torch.Tensor:
         empty = places.shortened(values.new_zeros(shape))
@@ -38,7 +38,7 @@ def index_put(operation: Operation) -> Reading:
         found += [written(places.laid_out(given["indices"][place])) for place in places.computed.values()]
         return found
 
-    return adding(operation, terms, bool(places.computed))
+    return by_index(operation, terms, bool(places.computed))
 
 
 def masked_put(operation: Operation) -> Reading:
@@ -53,7 +53,7 @@ def masked_put(operation: Operation) -> Reading:
         mask = mask.reshape(*mask.shape, *[1] * (len(shape) - mask.ndim))
         return [given["self"], mask, given["values"]]
 
-    return adding(operation, terms, True)
+    return by_index(operation, terms, True)
 
 
 @rule("aten.scatter", "aten.scatter_add", "aten.scatter_reduce")
@@ -82,7 +82,7 @@ def scatter(operation: Operation) -> Reading:
                 source = source.narrow(other, 0, length)
         return [kept, *(written(one) for one in (source, place) if one is not None)]
 
-    return adding(operation, terms, index is None)
+    return by_index(operation, terms, index is None)
 
 
 @rule("aten.index_add", "aten.index_copy", "aten.index_fill", "aten.index_reduce")
@@ -110,7 +110,7 @@ def index_write(operation: Operation) -> Reading:
         tensors = [one for one in (source, place) if isinstance(one, torch.Tensor)]
         return [kept, *(written(one.expand(part)) for one in tensors)]
 
-    return adding(operation, terms, index is None)
+    return by_index(operation, terms, index is None)
 
 
 @rule("aten.put")
@@ -130,7 +130,7 @@ def put(operation: Operation) -> Reading:
             kept = kept.put(index, kept.new_zeros(index.shape))
         return [kept, *(written(given[name]) for name in ("source", "index") if given[name] is not None)]
 
-    return adding(operation, terms, index is None)
+    return by_index(operation, terms, index is None)
 
 
 @rule("aten.max_unpool2d", "aten.max_unpool3d")
@@ -150,14 +150,14 @@ def max_unpool(operation: Operation) -> Reading:
     def terms(given: dict[str, Any]) -> list[torch.Tensor | None]:
         return [written(given[name]) for name in ("self", "indices") if given[name] is not None]
 
-    return adding(operation, terms, index is None)
+    return by_index(operation, terms, index is None)
 
 
 @rule("aten.masked_scatter")
 def masked_scatter(operation: Operation) -> Reading:
     """The next of some values wherever a mask is."""
     mask = operation.arguments["mask"]
-    if is_computed(mask):
+    if computed(mask):
         return superset(operation, "writes where a mask computed from the input is")
     shape = operation.outputs[0].shape
     places = mask.constant.bool().expand(shape)
@@ -168,7 +168,7 @@ def masked_scatter(operation: Operation) -> Reading:
             source = source.new_zeros(shape).masked_scatter(places, source)
         return [None if kept is None else kept.expand(shape) * ~places, source]
 
-    return adding(operation, terms, False)
+    return by_index(operation, terms, False)
 
 
 @rule("aten.one_hot")
@@ -189,4 +189,4 @@ def search(operation: Operation) -> Reading:
             line = line.sum(-1, keepdim=True) if line.ndim > 1 else line.sum()
         return [line, value if isinstance(value, torch.Tensor) else None]
 
-    return adding(operation, terms, is_computed(operation.arguments[name]))
+    return by_index(operation, terms, computed(operation.arguments[name]))

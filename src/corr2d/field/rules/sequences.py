@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from corr2d.field.graph import Operation, Value
+from corr2d.field.graph import Operation, computed
 from corr2d.field.rules import EXACT, SUPERSET, Reading, by_name, rule
 from corr2d.field.rules.mixing import superset
 
@@ -82,12 +81,6 @@ def run(kind: Recurrence, line: torch.Tensor, states: States) -> list[torch.Tens
             found.append(steps.flip(0) if backwards else steps)
         line = torch.cat(found, -1)
     return [line, torch.stack(hidden), torch.stack(memory)]
-
-
-def computed(argument: Any) -> bool:
-    """Tell whether an argument, or a tensor in a list, depends on the model's inputs."""
-    several = argument if isinstance(argument, (list, tuple)) else (argument,)
-    return any(isinstance(one, Value) and one.constant is None for one in several)
 
 
 def packed_rows(batch_sizes: torch.Tensor) -> torch.Tensor:

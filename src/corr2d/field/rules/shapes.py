@@ -58,7 +58,7 @@ _INDICES = ("index", "indices", "mask", "repeats", "indices_or_sections")
 
 def _blank(argument: Any) -> Any:
     """Give zeros for a constant tensor of elements, None for anything else."""
-    if isinstance(argument, Value) and argument.constant is not None:
+    if isinstance(argument, Value) and not argument.varies:
         return torch.zeros(argument.shape, dtype=torch.float64)
     return None
 
@@ -123,7 +123,7 @@ def reinterpreted(operation: Operation) -> Reading:
 def like_another(operation: Operation) -> Reading:
     """Read the first tensor; of the other only its shape or type is taken."""
     after = operation.outputs[0].shape
-    names = [name for name in ("self", "other") if operation.arguments[name].constant is None]
+    names = [name for name in ("self", "other") if operation.arguments[name].varies]
     shapes = [one.shape for one in operation.inputs]
     expands = operation.target == "aten.expand_as.default"
 
@@ -268,7 +268,7 @@ def stacked(operation: Operation) -> Reading:
 
 def _parts(operation: Operation, parts: Sequence[Value], sizes: Sequence[int], dim: int) -> Reading:
     """Give the reading of tensors behind one another along an axis; constants are read nowhere."""
-    varying = [one.constant is None for one in parts]
+    varying = [one.varies for one in parts]
     outer = operation.outputs[0].shape
 
     def spread(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
@@ -343,35 +343,7 @@ def folded(operation: Operation) -> Reading:
     return applied(operation)
 
 
-@rule("corr2d.read")
-def read_through_view(operation: Operation) -> Reading:
-    """Read the elements of a memory at the places of a view."""
-    before, index = operation.arguments["self"].shape, operation.arguments["index"].constant
-
-    def backwards(mask: torch.Tensor) -> torch.Tensor:
-        read = torch.zeros(torch.Size(before).numel(), dtype=torch.bool)
-        read[index[mask]] = True
-        return read.reshape(before)
-
-    return moved(lambda one: one.reshape(-1)[index], backwards)
-
-
-@rule("corr2d.written")
-def written_through_view(operation: Operation) -> Reading:
-    """Read what was written at the places of the view, and elsewhere what was there."""
-    index = operation.arguments["index"].constant
-    names = [name for name in ("self", "source") if operation.arguments[name].constant is None]
-    shape, inner = operation.outputs[0].shape, index.shape
-
-    def spread(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        given = dict(zip(names, inputs, strict=True))
-        whole = given.get("self", torch.zeros(shape, dtype=inputs[0].dtype))
-        source = given.get("source", torch.zeros(inner, dtype=inputs[0].dtype))
-        return [whole.reshape(-1).index_copy(0, index.reshape(-1), source.reshape(-1)).reshape(shape)]
-
-    def gather(masks: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        flat = masks[0].reshape(-1)
-        left = flat.index_fill(0, index.reshape(-1), False).reshape(shape)
-        return [left if name == "self" else flat[index] for name in names]
-
-    return Reading(spread, gather=gather, scatter=spread)
+@rule("corr2d.read", "corr2d.written")
+def through_view(operation: Operation) -> Reading:
+    """Read elements of a memory at the places of a view, or what was written there and is there elsewhere."""
+    return rearranged(operation)

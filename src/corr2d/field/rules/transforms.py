@@ -121,7 +121,7 @@ def frame_window(operation: Operation) -> torch.Tensor | None:
     length = operation.arguments["n_fft"]
     width = operation.arguments["win_length"] or length
     window = operation.arguments["window"]
-    if window is not None and window.constant is None:
+    if window is not None and window.varies:
         return None
     kept = torch.ones(width) if window is None else (window.constant != 0).float()
     before = (length - width) // 2

@@ -4,6 +4,6 @@ The file holds everything: the table, the exact pixels of every value of every l
 draws them. It loads nothing and needs no server.
 """
 
-from corr2d.plots.field_page.page import field_page, write_field_page
+from corr2d.plots.field_page.page import field_page
 
-__all__ = ["field_page", "write_field_page"]
+__all__ = ["field_page"]

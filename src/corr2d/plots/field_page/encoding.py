@@ -9,13 +9,13 @@ parted by commas.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from corr2d.field import LayerField
+from corr2d.field.lines import unpacked
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: Masks that are propagated one by one for layers that nobody has named: at some tens of milliseconds each.
@@ -45,7 +45,10 @@ def encoded(layer: LayerField, tables: Tables, asked_for: bool) -> dict[str, Any
         return {
             "grid": layer.grid,
             "terms": [
-                [tables.number(";".join(runs(_bits(row)) for row in rows)) for rows in product]
+                [
+                    tables.number(";".join(runs(unpacked(row, max(row.bit_length(), 1))) for row in rows))
+                    for rows in product
+                ]
                 for product in products
             ],
         }
@@ -85,28 +88,3 @@ def base_36(number: int) -> str:
         number, digit = divmod(number, 36)
         text = DIGITS[digit] + text
     return text
-
-
-def _bits(row: int) -> npt.NDArray[np.bool_]:
-    data = np.frombuffer(row.to_bytes((row.bit_length() + 7) // 8 or 1, "little"), np.uint8)
-    return np.unpackbits(data, bitorder="little").astype(bool)
-
-
-def decoded(text: str, length: int) -> npt.NDArray[np.bool_]:
-    """Read what `runs` has written, as the page's script does.
-
-    Examples
-    --------
-    >>> decoded("0+2,4+1", 5).tolist()
-    [True, True, False, False, True]
-    """
-    mask = np.zeros(length, bool)
-    for start, count in _pairs(text):
-        mask[start : start + count] = True
-    return mask
-
-
-def _pairs(text: str) -> Iterable[tuple[int, int]]:
-    for run in filter(None, text.split(",")):
-        start, count = run.split("+")
-        yield int(start, 36), int(count, 36)

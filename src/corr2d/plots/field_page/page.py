@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from corr2d.errors import describe, door, refuse
 from corr2d.field import LayerField, ReceptiveFields
-from corr2d.field.rules import WHOLE
+from corr2d.field.indices import inside, middle
+from corr2d.field.names import several
 from corr2d.field.table import HEADINGS, row_of
-from corr2d.images.files import replacing
 from corr2d.plots.field_page.encoding import Tables, encoded
 
 HERE = os.path.dirname(__file__)
@@ -30,11 +30,11 @@ def field_page(
     field: ReceptiveFields,
     layers: Sequence[str] | None = None,
     *,
-    at: tuple[int, int] | None = None,
+    position: tuple[int, int] | None = None,
     image: npt.ArrayLike | None = None,
     title: str = "Receptive fields",
 ) -> str:
-    """Write the page that shows which pixels every value has seen.
+    """Make the page that shows which pixels every value has seen; `ReceptiveFields.page` also writes it.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ def field_page(
     layers : sequence of str, optional
         The layers whose fields can be looked at; by default all whose masks do not take minutes. The table
         has all.
-    at : (i, j), optional
-        The position that is marked when the page opens, in the last of the layers; by default the middle of
+    position : (i, j), optional
+        What is marked when the page opens, in the last of the layers; by default the middle of
         the last layer that does not see everything.
     image : array, shape (H, W) or (H, W, 3), uint8, optional
         Shown below; of the input's size.
@@ -71,7 +71,7 @@ def field_page(
     """
     if len(field.image_size) != 2:
         refuse("field", "that of an input with rows and columns", f"{len(field.image_size)} axes of space")
-    names = list(field) if layers is None else list(layers)
+    names = list(field) if layers is None else several(layers)
     tables = Tables()
     shown: dict[str, Any] = {}
     for name in names:
@@ -80,33 +80,13 @@ def field_page(
             shown[name] = fields | _numbers(field[name])
     if not shown:
         refuse("layers", "at least one layer with positions in at most two axes", f"{len(names)} others")
-    first = _opened(field, shown, at)
-    start = _start(at, shown[first]["grid"], first)
+    first = _opened(field, shown, position is not None)
+    grid = shown[first]["grid"]
+    start = (
+        middle(grid) if position is None else inside("position", position, grid, f"the output of {first!r}")
+    )
     data = {"size": field.image_size, "tables": tables.texts, "layers": shown, "open": [first, *start]}
     return _document(title, field, data, _picture(image, field.image_size))
-
-
-@door
-def write_field_page(path: str | os.PathLike[str], field: ReceptiveFields, **options: Any) -> None:
-    """Write the page into a file, which is there as a whole or not at all.
-
-    Parameters
-    ----------
-    path : path
-        The new file.
-    field, **options
-        As for `field_page`.
-
-    Raises
-    ------
-    ValueError
-        As `field_page`.
-    OSError
-        A file that cannot be written.
-    """
-    text = field_page(field, **options)
-    with replacing(os.fspath(path)) as file:
-        file.write(text.encode("utf-8"))
 
 
 def _numbers(layer: LayerField) -> dict[str, Any]:
@@ -118,19 +98,11 @@ def _numbers(layer: LayerField) -> dict[str, Any]:
     return {"status": row["status"], "size": row["size"], "stride": row["stride"], "law": law}
 
 
-def _opened(field: ReceptiveFields, shown: dict[str, Any], at: tuple[int, int] | None) -> str:
+def _opened(field: ReceptiveFields, shown: dict[str, Any], asked_for: bool) -> str:
     """Choose the layer that is open first: the last, or, where nothing is said, the last that sees a part."""
     names = list(shown)
-    parts = [name for name in names if field[name].status != WHOLE and math.prod(shown[name]["grid"]) > 1]
-    return parts[-1] if parts and at is None else names[-1]
-
-
-def _start(at: tuple[int, int] | None, grid: Sequence[int], layer: str) -> list[int]:
-    if at is None:
-        return [length // 2 for length in grid]
-    if len(at) != 2 or any(not -length <= one < length for one, length in zip(at, grid, strict=True)):
-        refuse("at", f"two whole numbers inside the output of {layer!r}, {tuple(grid)}", str(at))
-    return [one % length for one, length in zip(at, grid, strict=True)]
+    parts = [name for name in names if not field[name].sees_all and math.prod(shown[name]["grid"]) > 1]
+    return parts[-1] if parts and not asked_for else names[-1]
 
 
 def _picture(image: npt.ArrayLike | None, size: tuple[int, ...]) -> str:
@@ -167,8 +139,8 @@ def _table(field: ReceptiveFields, shown: dict[str, Any]) -> str:
         "<thead><tr>" + "".join(f"<th>{one}</th>" for one in HEADINGS) + "</tr></thead>",
         "<tbody>",
     ]
-    for name in field:
-        layer, *cells = (html.escape(text) for text in row_of(field[name]))
+    for name, row in zip(field, field.rows, strict=True):
+        layer, *cells = map(html.escape, row)
         label = f'<button data-layer="{layer}">{layer}</button>' if name in shown else layer
         lines.append(f"<tr><td>{label}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return "\n".join([*lines, "</tbody>", "</table>"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from corr2d.errors import door, refuse
-from corr2d.plots.fields.heat import CONTOUR, outlines
+from corr2d.plots.fields.heat import outlines
 from corr2d.plots.paper import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _heat(axes: Axes, field: EffectiveField, reach: float) -> None:
     """Draw a field around its centre; beyond the image the paper shows."""
     values = field.weights / field.weights.max()
     axes.imshow(values, cmap="gray_r", vmin=0.0, vmax=1.0, interpolation="nearest")
-    for line in outlines(values, CONTOUR):
+    for line in outlines(values, field.threshold):
         axes.plot(line[:, 1], line[:, 0], color=ACCENT, linewidth=1.1)
     y, x = field.center
     axes.set(

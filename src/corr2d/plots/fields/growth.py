@@ -22,7 +22,7 @@ PURPLE = "#542788"
 @door
 def growth(
     sizes: Mapping[str, float],
-    jumps: Mapping[str, float] | None = None,
+    strides: Mapping[str, float] | None = None,
     effective: Mapping[str, float] | None = None,
     image: float | None = None,
 ) -> Figure:
@@ -33,7 +33,7 @@ def growth(
     sizes : dict of str to float
         The side of the theoretical field by layer, first layer first, in pixels, at least 1; infinity where
         the whole image is read.
-    jumps : dict of str to float, optional
+    strides : dict of str to float, optional
         Pixels from one value of a layer to the next.
     effective : dict of str to float, optional
         Sizes of effective fields, for any of the layers.
@@ -66,7 +66,7 @@ def growth(
     axes = figure.add_axes((left, 0.5 / height, 0.97 - left, 1 - 0.85 / height))
     largest = _largest(sizes, image)
     _bars(axes, sizes, largest)
-    _marks(axes, sizes, jumps, "D", INK, "from one value to the next")
+    _marks(axes, sizes, strides, "D", INK, "from one value to the next")
     _marks(axes, sizes, effective, "o", PURPLE, "what counts (effective field)")
     if image is not None:
         axes.axvline(image, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), label=f"the image, {image:g}")

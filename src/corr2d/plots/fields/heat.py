@@ -12,8 +12,6 @@ from corr2d.plots.panels import Array, Panel
 if TYPE_CHECKING:
     from corr2d.field.effective import EffectiveField
 
-# The line around all that counts, as the size is counted: two standard deviations of a normal law.
-CONTOUR = 0.0455
 # Pixels of paper around what is shown.
 ROOM = 2
 
@@ -48,7 +46,9 @@ def effective(field: EffectiveField, title: str = "", window: Box | None = None)
         y, x, end_y, end_x = field.box
         if y >= top and x >= left and end_y <= bottom and end_x <= right:
             frame = (y - top, x - left, end_y - y, end_x - x)
-    return Panel(values, title, _note(field), "magnitude", (0.0, 1.0), frame, lines=outlines(values, CONTOUR))
+    return Panel(
+        values, title, _note(field), "magnitude", (0.0, 1.0), frame, lines=outlines(values, field.threshold)
+    )
 
 
 def shown(field: EffectiveField) -> Box:
@@ -79,5 +79,5 @@ def outlines(values: Array, level: float) -> list[Array]:
 def _note(field: EffectiveField) -> str:
     size = f"{field.size():.1f} pixels"
     theory = f", {100 * field.ratio:.0f} % of theory" if field.ratio is not None else ""
-    padding = f", {100 * field.padding:.1f} % padding" if field.padding else ""
+    padding = f", {100 * field.padding_share:.1f} % padding" if field.padding_share else ""
     return size + theory + padding

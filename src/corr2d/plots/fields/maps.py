@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corr2d.arguments import whole
 from corr2d.errors import door, refuse
 from corr2d.plots.drawing import SEPARATE_PIXELS, grid, number
 from corr2d.plots.fields.overlay import FADES
@@ -35,7 +36,7 @@ def feature_maps(
     layers : sequence of str, optional
         Which layers; by default all.
     channels : int or dict of str to sequence of int, default 5
-        How many channels of each layer, those that vary most; or which.
+        How many channels of each layer, those that vary most; or which, by layer.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def feature_maps(
     Raises
     ------
     ValueError
-        No layer, or a layer that is not among the maps.
+        No layer, a layer that is not among the maps, or a channel that it does not have.
 
     Notes
     -----
@@ -54,10 +55,13 @@ def feature_maps(
     """
     from matplotlib.figure import Figure
 
-    names = list(maps) if layers is None else list(layers)
+    # Maps come from there, and torch with them.
+    from corr2d.field.names import refuse_name, several
+
+    names = list(maps) if layers is None else several(layers)
     for name in names:
         if name not in maps:
-            refuse("layers", f"some of {list(maps)}", repr(name))
+            refuse_name(name, maps)
     if not names:
         refuse("layers", "at least one", "none")
     chosen = {name: _chosen(maps[name], channels) for name in names}
@@ -112,8 +116,9 @@ def patches(found: Sequence[Patch], columns: int = 9, titles: Sequence[str] = ()
     Raises
     ------
     ValueError
-        No patch.
+        No patch, or no column.
     """
+    columns = whole("columns", columns, 1)
     found = [patch for patch in found if patch.pixels.size]
     if not found:
         refuse("found", "at least one patch that is not all padding", "none")
@@ -132,13 +137,19 @@ def patches(found: Sequence[Patch], columns: int = 9, titles: Sequence[str] = ()
 
 
 def _chosen(one: FeatureMap, channels: int | Mapping[str, Sequence[int]]) -> list[int]:
-    return one.strongest(channels) if isinstance(channels, int) else list(channels[one.layer])
+    if not isinstance(channels, Mapping):
+        return one.strongest(whole("channels", channels, 1, rule="an int of at least 1, or a dict by layer"))
+    if not len(channels.get(one.layer, ())):
+        refuse("channels", "given for every layer that is drawn", f"none for {one.layer!r}")
+    count = len(one.values)
+    rule = f"inside the {count} channels of {one.layer!r}"
+    return [whole("channels", at, -count, count - 1, rule=rule) % count for at in channels[one.layer]]
 
 
 def _described(name: str, one: FeatureMap) -> str:
     channels, height, width = one.values.shape
-    jump = " x ".join(number(value) for value in dict.fromkeys(one.jump))
-    placed = f"a value each {jump} px" if one.exact else "laid over the image"
+    stride = " x ".join(number(value) for value in dict.fromkeys(one.stride))
+    placed = f"a value each {stride} px" if one.exact else "laid over the image"
     plural = "s" if channels > 1 else ""
     return f"{name}\n{channels} channel{plural}\n{height} x {width}\n{placed}"
 

@@ -72,7 +72,10 @@ def seen(
 
 
 def around(mask: Array) -> Box:
-    """The box around the pixels of a mask; of no size where there are none."""
+    """The box around the pixels of a mask; of no size where there are none.
+
+    As `corr2d.field.Box.around`, which is there only with torch.
+    """
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     if not rows.size:
         return (0, 0, 0, 0)

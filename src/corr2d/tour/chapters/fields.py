@@ -158,19 +158,19 @@ def _feature_maps(session: Session) -> Iterator[Block]:
         for name, layer in layers.items():
             network.add_module(name, layer)
 
-        steps, errors = torch.optim.Adam(network.parameters(), lr=5e-3), []
+        optimizer, errors = torch.optim.Adam(network.parameters(), lr=5e-3), []
         for step in range(200):
             corners = torch.randint(256 - 23, (8, 2)).tolist()
             pieces = [np.s_[..., y : y + 24, x : x + 24] for y, x in corners]
             answers = network(torch.cat([noisy[piece] for piece in pieces]))
             error = (answers - torch.cat([wanted[piece] for piece in pieces])).square().mean()
-            steps.zero_grad()
+            optimizer.zero_grad()
             error.backward()
-            steps.step()
+            optimizer.step()
             errors.append(error.item())
 
         maps = feature_maps(network, clean, ["look", "combine", "again", "unfold"])
-        {layer: (found.values.shape[0], found.jump[0]) for layer, found in maps.items()}
+        {layer: (found.values.shape[0], found.stride[0]) for layer, found in maps.items()}
     """)
     yield Picture(
         "feature_maps",
