@@ -20,7 +20,7 @@ import machine
 from calibrate import CONSTANTS, Fit, Sample, fit, save
 from corr2d import adjoints
 from corr2d.adjoints import kernel as kernel_adjoints
-from corr2d.adjoints.resolved import look_at, plan_call, run_plan
+from corr2d.adjoints.resolved import Call, run_plan
 from corr2d.autograd.window import Window, geometry_of
 from corr2d.dtypes import Types
 from corr2d.engines import instruction_set
@@ -80,8 +80,7 @@ def operations(layer: Layer) -> tuple[float, dict[str, Operation]]:
     kernel = torch.rand(
         (layer.out_channels, layer.image[1] // layer.groups, layer.size, layer.size), dtype=dtype
     )
-    weights = look_at(kernel.numpy(), types)
-    plan = plan_call(layer.image, kernel.shape, weights.traits, geometry, types, engine="direct")
+    plan, weights = Call(layer.image, kernel.shape, geometry, types, engine="direct").look(kernel.numpy())
     result = torch.empty(plan.shape, dtype=dtype)
     spec, rows, columns, groups = plan.spec, geometry.rows, geometry.columns, geometry.groups
     gradient = torch.rand(plan.shape, dtype=dtype)

@@ -34,9 +34,11 @@ def call_microseconds(call) -> float:
 
 
 def tensor_calls():
-    """Give calls on tensors; a third of the last two's difference is `BESIDE` of autograd/choice.py."""
+    """Give calls on tensors; a third of what the two that train differ by is autograd's `BESIDE`."""
     import torch
     from torch.nn.functional import conv2d
+
+    from corr2d import Conv2D
 
     torch.set_num_threads(1)
     image, kernel = torch.ones(1, 1, 8, 8, requires_grad=True), torch.ones(1, 1, 3, 3, requires_grad=True)
@@ -45,15 +47,26 @@ def tensor_calls():
     def trained(call):
         image.grad = kernel.grad = None
         call(image, kernel).backward(ones)
+        with torch.no_grad():
+            kernel.add_(1e-3)  # as an optimizer does: nothing kept of the kernel is of use
+
+    def trained_layer(layer, image):
+        layer.zero_grad()
+        layer(image).sum().backward()
+        with torch.no_grad():
+            layer.weight.add_(1e-3)
 
     plain, plain_kernel = image.detach(), kernel.detach()
+    ours, theirs = Conv2D(3), torch.nn.Conv2d(1, 1, 3)
     return {
         "corr2d(tensor, kernel)": lambda: corr2d(plain, plain_kernel, engine="direct"),
         "torch's conv2d": lambda: conv2d(plain, plain_kernel),
-        "corr2d(tensor, kernel), forward and backward": lambda: trained(
+        "corr2d(tensor, kernel), a step of training": lambda: trained(
             lambda x, k: corr2d(x, k, engine="direct")
         ),
-        "torch's conv2d, forward and backward": lambda: trained(conv2d),
+        "torch's conv2d, a step of training": lambda: trained(conv2d),
+        "Conv2D(3), a step of training": lambda: trained_layer(ours, plain[0, 0]),
+        "torch.nn.Conv2d(1, 1, 3), a step of training": lambda: trained_layer(theirs, plain),
     }
 
 

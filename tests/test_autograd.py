@@ -8,12 +8,12 @@ import pytest
 import corr2d as package
 from cases import BORDERS, suited
 from corr2d import conv2d, corr2d
-from corr2d.plan import kinds
+from corr2d.adjoints import resolved
+from corr2d.plan import calls, kinds
 
 torch = pytest.importorskip("torch")
 autograd = pytest.importorskip("corr2d.autograd")
 computing, derivatives = autograd.transforms.computing, autograd.transforms.derivatives
-geometry_of = computing.geometry_of
 gradcheck, gradgradcheck = torch.autograd.gradcheck, torch.autograd.gradgradcheck
 functional = torch.nn.functional
 
@@ -49,20 +49,9 @@ def check_same(ours, theirs, relative=1e-10):
 def choose(monkeypatch, route):
     """Send calls through torch's convolution as a whole, or through our operators by torch or by us."""
     kinds.clear()
-    always = route == "torch"
-    if route == "whole":
-        monkeypatch.setattr(
-            autograd,
-            "torch_is_best",
-            lambda image, planes, kernel, window, *_: autograd_geometry(planes, kernel, window),
-        )
-    else:
-        monkeypatch.setattr(autograd, "torch_is_best", lambda *_: None)
-    monkeypatch.setattr(computing, "torch_is_cheaper", lambda *_: always)
-
-
-def autograd_geometry(planes, kernel, window):
-    return geometry_of(planes[2:], kernel[2:], window)
+    calls.clear()
+    monkeypatch.setattr(autograd, "torch_is_best", lambda *_: route == "whole")
+    monkeypatch.setattr(computing, "torch_is_cheaper", lambda *_: route == "torch")
 
 
 @pytest.fixture(autouse=True)
@@ -297,6 +286,14 @@ def test_a_changed_tensor_is_noticed(changed):
         result.sum().backward()
 
 
+@pytest.mark.parametrize("channelled", [False, True])
+def test_a_result_may_be_changed_in_place(channelled):
+    """As by ReLU(inplace=True): it must be no view made inside the node."""
+    image, kernel = (leaf(3, 5, 6), leaf(2, 3, 2, 2)) if channelled else (leaf(5, 6), leaf(2, 2))
+    changed, kept = corr2d(image, kernel).relu_(), corr2d(image, kernel).relu()
+    check_same(gradients(changed, image, kernel), gradients(kept, image, kernel))
+
+
 def test_the_kernel_may_change_between_calls():
     """Nothing that was kept of it may be stale: an optimiser's step is in place."""
     image, kernel = leaf(5, 6).detach(), leaf(2, 2)
@@ -308,6 +305,27 @@ def test_the_kernel_may_change_between_calls():
             corr2d(image, kernel), functional.conv2d(image[None, None], kernel[None, None])[0, 0]
         )
         kernel.grad = None
+
+
+@pytest.mark.parametrize("layer", [False, True])
+def test_a_small_kernel_that_learns_is_not_looked_at(monkeypatch, layer):
+    """Its structure goes with the next step, and a look takes longer than what it might save."""
+    size, taps = ((2, 3, 8, 8), (3, 1, 3, 3)) if layer else ((8, 8), (3, 3))
+    options = {"groups": 3} if layer else {}
+    image, kernel = leaf(*size), torch.ones(taps, dtype=torch.float64, requires_grad=True)
+    looks = []
+    look = resolved.weigh
+    monkeypatch.setattr(resolved, "weigh", lambda *arguments: looks.append(1) or look(*arguments))
+    torch.autograd.grad(corr2d(image, kernel, **options).sum(), (image, kernel))
+    assert not looks
+    with torch.no_grad():
+        corr2d(image, kernel, **options)
+        corr2d(image, kernel, **options)
+    assert len(looks) == 1
+    plane, large = leaf(256, 256), torch.ones(31, 31, dtype=torch.float64, requires_grad=True)
+    assert package.explain(plane, large).engine == "box"
+    torch.autograd.grad(corr2d(plane, large).sum(), large)
+    assert len(looks) > 2
 
 
 def test_the_same_bits_again(restored_threads):
@@ -349,7 +367,7 @@ def test_hooks_see_gradients_and_saved_tensors():
     with torch.autograd.graph.saved_tensors_hooks(pack, torch.from_numpy):
         result = corr2d(image, kernel)
     result.sum().backward()
-    assert sorted(packed) == [(1, 1, 2, 2), (1, 1, 5, 6)]
+    assert sorted(packed) == [(2, 2), (5, 6)]
     check_same([seen[0], kernel.grad], [expected[0], 2 * expected[1]])
 
 

@@ -310,6 +310,17 @@ def test_compiled_without_a_graph_break(fresh_compiler, options):
     compare_compiled(compiled, layer, some(2, 7, 8), some(3, 3), some())
 
 
+@pytest.mark.parametrize("argument", ["kernel", "bias"])
+def test_a_compiled_graph_refuses_as_the_door_does(fresh_compiler, argument):
+    """What depends on values is refused where the graph runs."""
+    arguments = {"image": torch.ones(4, 5), "kernel": some(2, 2), "bias": some()}
+    arguments[argument] = arguments[argument] * 0 + 1e300
+    compiled = torch.compile(corr2d, fullgraph=True, backend="eager")
+    for call in (compiled, corr2d):
+        with pytest.raises(ValueError, match=rf"^corr2d: {argument} must be within the range of float32"):
+            call(**arguments)
+
+
 def test_compiled_for_any_size(fresh_compiler):
     """One graph serves images of every size. No two sizes of the first call are equal by chance."""
     compilations = []

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cases import run_python
-from corr2d import Conv2D, reference
+from corr2d import Conv2D, corr2d, reference
 from corr2d.nn.options import options_of
 
 # Options of a layer that torch cannot express; kernel size and channels beside them.
@@ -361,6 +361,28 @@ def test_an_exporter_sees_torchs_own_operators(exporting, case, lead):
     assert all(name.startswith("aten.") for name in called), called
     result = program.module()(image).detach().numpy()
     np.testing.assert_allclose(result, truth(layer, image), rtol=1e-12, atol=1e-12)
+
+
+class Filtered(torch.nn.Module):
+    """The operator itself in a model."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel = torch.nn.Parameter(torch.rand(2, 3))
+
+    def forward(self, image):
+        return corr2d(image, self.kernel, padding="same", border=("edge", "symmetric"), stride=2)
+
+
+def test_an_exporter_sees_no_operator_of_ours(exporting):
+    model, image = Filtered(), torch.rand(2, 9, 8)
+    program = torch.export.export(model, (image,))
+    assert not [node for node in program.graph.nodes if "corr2d" in str(node.target)]
+    exported = program.module()(image)
+    expected = reference(
+        image.numpy(), model.kernel.detach().numpy(), padding="same", border=("edge", "symmetric"), stride=2
+    )
+    np.testing.assert_allclose(exported.detach().numpy(), expected, rtol=1e-5)
 
 
 def exported_for_any_size(layer):

@@ -497,6 +497,42 @@ class Branches(nn.Module):
         return self.used(small) if large is None else self.used(small).sum() + self.used(large).sum()
 
 
+@pytest.mark.parametrize("trained", [False, True])
+def test_what_corr2d_would_hand_back_to_torch_stays_torchs(trained):
+    """Our engine alone is faster, but not with all that stands around it."""
+    conv, shape = nn.Conv2d(1, 1, 3).requires_grad_(trained), (1, 1, 8, 8)
+    assert explain(torch.zeros(shape[2:]), torch.rand(3, 3)).engine == "direct"
+    report = replace_conv2d(conv, example=shape)
+    assert "torch's own convolution is the fastest for 1 x 1 x 8 x 8" in report.kept["(the model)"]
+    result = Conv2D.from_torch(conv)(torch.ones(shape))
+    assert "Convolution" in str(result.grad_fn) or not trained
+
+
+class ByKeyword(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 2, 3), nn.Conv2d(2, 1, 3)
+
+    def forward(self, image):
+        return self.first(input=self.second(torch.cat([image, image], 1)))
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_layer_that_is_called_by_keyword_is_left_alone(everything):
+    model = ByKeyword()
+    report = replace_conv2d(model, example=(1, 1, 9, 9), everything=everything)
+    assert re.search(r"^called by keyword: .*\. Call it as conv\(image\)\.$", report.kept["first"])
+    assert model(torch.ones(1, 1, 9, 9)).shape == (1, 2, 5, 5)
+
+
+def test_a_layer_that_is_refused_changes_nothing():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 1, 3))
+    model[1].stride = (0, 1)
+    with pytest.raises(ValueError, match=r"^nn\.replace_conv2d: stride must be "):
+        replace_conv2d(model, everything=True)
+    assert type(model[0]) is nn.Conv2d
+
+
 def test_layers_are_judged_at_the_largest_image_they_meet():
     model = Branches()
     report = replace_conv2d(model, example=(torch.ones(1, 1, 8, 8), torch.ones(1, 1, 200, 300)))

@@ -1,5 +1,7 @@
 """Torch tensors in, torch tensors out: every dtype, any memory layout, and what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -12,10 +14,11 @@ from cases import (
     run_python,
     skip_unless_tap_by_tap,
 )
-from corr2d import conv2d, corr2d, explain
+from corr2d import NoEngineError, conv2d, corr2d, explain
 from corr2d.reference import reference
 
 torch = pytest.importorskip("torch")
+computing = pytest.importorskip("corr2d.autograd.computing")
 RNG = np.random.default_rng(0)
 NEAR = 0.123412300, 0.123412301  # printed alike by NumPy and by torch
 IMAGE, KERNEL = torch.from_numpy(random_array(RNG, (9, 14), "float32")), torch.ones(3, 2)
@@ -155,6 +158,63 @@ def test_the_engine_for_tensors_is_named_by_explain():
     assert explain(image, kernel, engine="torch").engine == "torch"
     assert "tensors only" in explain(image.numpy(), kernel.numpy()).rejected["torch"]
     assert "one plane" in explain(image, torch.rand(3, 3)).rejected["torch"]
+
+
+# Calls on tensors: shapes of image and kernel, and options.
+CALLS = {
+    "one small plane": ((1, 1, 8, 8), (1, 1, 3, 3), {}),
+    "one small plane, a 2-D kernel": ((8, 8), (3, 3), {}),
+    "one large plane": ((1, 1, 256, 256), (1, 1, 31, 31), {"padding": "same"}),
+    "dense": ((1, 64, 28, 28), (64, 64, 3, 3), {"padding": 1}),
+    "depthwise": ((1, 64, 32, 32), (64, 1, 21, 21), {"padding": "same", "groups": 64}),
+    "asked for": ((1, 32, 28, 28), (32, 32, 3, 3), {"engine": "torch"}),
+    "not for planes": ((1, 1, 28, 28), (1, 1, 3, 3), {"engine": "torch"}),
+    "channels last": ((8, 9, 2), (3, 2, 2, 2), {"channel_axis": -1, "border": "wrap", "padding": 1}),
+}
+
+
+@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("case", CALLS)
+def test_explain_names_what_runs(monkeypatch, case, learns):
+    """By the same question, so that neither small calls nor gradients nor engine="torch" are told wrongly."""
+    size, taps, options = CALLS[case]
+    image, kernel = (torch.rand(shape, requires_grad=learns) for shape in (size, taps))
+    ran = []
+    by_torch = torch.nn.functional.conv2d
+    monkeypatch.setattr(
+        torch.nn.functional, "conv2d", lambda *a, **k: ran.append("torch") or by_torch(*a, **k)
+    )
+    by_us = computing.run_plan
+    monkeypatch.setattr(
+        computing, "run_plan", lambda plan, *rest: ran.append(plan.engine) or by_us(plan, *rest)
+    )
+    try:
+        plan = explain(image, kernel, **options)
+    except NoEngineError as refused:
+        with pytest.raises(NoEngineError, match=re.escape(str(refused).removeprefix("explain"))):
+            corr2d(image, kernel, **options)
+        assert case == "not for planes"
+        return
+    result = corr2d(image, kernel, **options)
+    assert ran == [plan.engine]
+    assert (tuple(result.shape), str(result.dtype)) == (plan.shape, f"torch.{plan.dtype}")
+    assert ("; gradients: " in plan.reason) == learns
+    if "Convolution" in str(result.grad_fn):
+        assert plan.reason.endswith("; gradients: image and kernel by torch")
+
+
+def test_explain_knows_autocast_and_other_devices():
+    image, kernel = torch.ones(1, 3, 8, 8), torch.ones(2, 3, 3, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert explain(image, kernel).dtype == "bfloat16"
+    there = image.to("meta"), kernel.to("meta")
+    plan = explain(*there)
+    assert (plan.engine, plan.shape, plan.dtype) == ("torch", (1, 2, 6, 6), "float32")
+    assert "CPU" in plan.rejected["direct"]
+    assert explain(*there, engine="torch").engine == "torch"
+    for function in (explain, corr2d):
+        with pytest.raises(NoEngineError, match=r"engine must be None or 'torch' on meta, got 'direct'"):
+            function(*there, engine="direct")
 
 
 def test_the_image_decides_the_library():

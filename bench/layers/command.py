@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import corr2d
 import machine
@@ -20,7 +19,7 @@ from layers.cells import Layer
 from layers.goals import RATIOS
 from layers.measure import TOO_LONG, measure
 from layers.memory import Used
-from pages import ROOT, header, write
+from pages import ROOT, write
 from race import Pace
 
 SECTION = "layers"
@@ -49,24 +48,18 @@ def main(given: Sequence[str]) -> int:
     if not run.rows:
         print("nothing was measured", file=sys.stderr)
         return 1
-    text = page(options.command, described, run, used)
+    record = {
+        "command": options.command,
+        "machine": described,
+        "measured": run.told,
+        **report.record(run.rows, used),
+    }
+    text = report.body(record)
     print(text, end="")
     if options.write is not None:
-        record = {
-            "command": options.command,
-            "machine": described,
-            "measured": run.told,
-            **report.record(run.rows, used),
-        }
-        for path in write(SECTION, text, record, options.write):
+        for path in write(SECTION, report.TITLE, text, record, options.write):
             print(f"wrote {path.name}", file=sys.stderr)
     return 1 if any(row.disagreements for row in run.rows) else 0
-
-
-def page(command: str, described: dict[str, Any], run: Run, used: Sequence[Used]) -> str:
-    """Give the section for BENCHMARKS.md."""
-    notes = [f"- {note}" for note in (run.told, *report.NOTES)]
-    return "\n".join([*header(command, described), *notes, "", report.body(run.rows, used)])
 
 
 def measure_all(chosen: Sequence[Layer], options: argparse.Namespace) -> Run:

@@ -26,7 +26,6 @@ from ladder.memory import bytes_held, peak_bytes
 from layers import cells
 from layers.cells import Layer
 from layers.operands import BOTH, OURS, THEIRS, operands
-from pages import aligned
 
 # Large pieces go back to the system as soon as they are free (GNU's C library): else what an earlier call
 # left there hides what the next one takes, now more, now less.
@@ -64,21 +63,6 @@ class Used:
 def measure(threads: int, layers: Sequence[Layer]) -> list[Used]:
     """Measure both for every layer; the layers are ones that `chosen` gives."""
     return [Used(layer, *(_told(who, threads, layer) for who in (OURS, THEIRS))) for layer in layers]
-
-
-def table(found: Sequence[Used]) -> str:
-    """Give them as a table."""
-    head = ["MiB", OURS, THEIRS, "of torch's"]
-    lines = [
-        [
-            used.layer.title,
-            f"{used.ours / 2**20:.1f}",
-            f"{used.theirs / 2**20:.1f}",
-            f"{used.ours / max(used.theirs, 1):.0%}" + ("" if used.within else " **MORE**"),
-        ]
-        for used in found
-    ]
-    return aligned([head, *lines])
 
 
 def _told(who: str, threads: int, layer: Layer) -> int:

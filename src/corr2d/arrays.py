@@ -29,6 +29,11 @@ def is_tensor(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
+def dtype_name(value: Any) -> str:
+    """Name the dtype of an array or a tensor as :mod:`corr2d.dtypes` does."""
+    return str(value.dtype).removeprefix("torch.")
+
+
 def plain(value: Any) -> Any:
     """Give a tensor without its part in any gradient, and any other value as it is."""
     return value.detach() if is_tensor(value) else value

@@ -7,8 +7,7 @@ The kernel is a parameter: it never widens a floating image.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -40,8 +39,7 @@ _SMALL = 64
 _WITHOUT_OVERFLOW = 1e38
 
 
-@dataclass(frozen=True)
-class Types:
+class Types(NamedTuple):
     """The dtypes of a resolved call; `sum` is the type of real and imaginary parts, one by one."""
 
     image: str
@@ -54,6 +52,11 @@ class Types:
     def weights(self) -> str:
         """The type the kernel is cast to."""
         return COMPLEX_OF[self.sum] if self.kernel in COMPLEX else self.sum
+
+    @property
+    def bias(self) -> str:
+        """The type the bias is cast to."""
+        return COMPLEX_OF[self.sum] if self.result in COMPLEX else self.sum
 
 
 def itemsize(dtype: str) -> int:

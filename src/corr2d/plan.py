@@ -6,6 +6,7 @@ A plan is a frozen value, made once per kind of call and kept; a user never has 
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class Plan(Printed):
     reason : str
         Why it was chosen.
     seconds : float
-        Estimated time of one call.
+        Estimated time of one call; nan where a device's own library computes.
     threads : int
         Number of threads that will share the work.
     shape : tuple of int
@@ -49,7 +50,8 @@ class Plan(Printed):
     exact : bool
         Whether every partial sum is an integer that `sum_dtype` holds exactly.
     error_bound : float
-        c such that ``|result - truth| <= c * (sum over the window of |K| |X~| + |bias|)``; 0.0 means exact.
+        c such that ``|result - truth| <= c * (sum over the window of |K| |X~| + |bias|)``; 0.0 means exact,
+        inf that none is known.
         It holds as long as no weight and no product underflows and no sum of pixels overflows, and before a
         value is rounded to an integer.
     error_reach : tuple of int, or None
@@ -75,15 +77,18 @@ class Plan(Printed):
 
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        cost = "not known" if math.isnan(self.seconds) else f"about {_duration(self.seconds)} on {threads}"
         precision = "exact"
-        if self.error_bound:
+        if math.isinf(self.error_bound):
+            precision = "no bound is known"
+        elif self.error_bound:
             scale = "sum |kernel| |image|" if self.error_reach is None else "sum |kernel| * max |image|"
             precision = f"|error| <= {self.error_bound:.2g} * {scale}"
         lines = [
             f"engine     {self.engine} ({self.reason})",
             f"result     shape {self.shape}, {self.dtype}",
             f"sums       {self.spec.terms} products each, in {self.sum_dtype}; {precision}",
-            f"cost       about {_duration(self.seconds)} on {threads}",
+            f"cost       {cost}",
         ]
         lines += [f"not        {name}: {reason}" for name, reason in self.rejected.items()]
         return "\n".join(lines)

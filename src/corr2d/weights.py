@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +31,7 @@ LIGHT = 2**23
 TINY, HUGE = 1e-18, 1e30
 
 
-@dataclass(frozen=True)
-class Traits:
+class Traits(NamedTuple):
     """What every kernel of one kind has in common; part of a call's kind, so it holds no values."""
 
     terms: int = 0  # rank-one terms that sum to the kernel; 0: too many, or not looked for

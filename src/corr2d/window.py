@@ -8,8 +8,7 @@ border is one new row of :data:`BORDERS`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -91,8 +90,7 @@ FOREIGN_BORDERS = {
 }
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """One image axis of a resolved call, all lengths in pixels.
 
     Result i sees the continued image at ``i * stride + a * dilation - before`` for each tap a.
@@ -152,7 +150,7 @@ def resolve_window(
     borders = border_pair(border)
     paddings = resolve_padding(kernel, dilations, padding, anchor, flipped)
     rows, columns = (
-        _axis(image[n], kernel[n], strides[n], dilations[n], paddings[n], borders[n]) for n in (0, 1)
+        axis_of(image[n], kernel[n], strides[n], dilations[n], paddings[n], borders[n]) for n in (0, 1)
     )
     for name, axis in (("rows", rows), ("columns", columns)):
         if axis.span > axis.padded:
@@ -165,7 +163,7 @@ def resolve_window(
     return rows, columns
 
 
-def _axis(image: int, taps: int, stride: int, dilation: int, padding: tuple[int, int], border: str) -> Axis:
+def axis_of(image: int, taps: int, stride: int, dilation: int, padding: tuple[int, int], border: str) -> Axis:
     """Make an axis; the dilation of one tap and a stride past the end change nothing and are cut short."""
     before, after = padding
     return Axis(

@@ -8,8 +8,17 @@ where the fill value is 0. Images are (N, groups * C, H, W) arrays, kernels (gro
 :class:`Geometry` says where the windows lie.
 """
 
-from corr2d.adjoints.image import image_adjoint
-from corr2d.adjoints.kernel import kernel_adjoint, kernel_seconds
+from corr2d.adjoints.image import ImageAdjoint, image_adjoint
+from corr2d.adjoints.kernel import KernelAdjoint, kernel_adjoint, kernel_seconds
 from corr2d.adjoints.resolved import Geometry, correlate, plan_call
 
-__all__ = ["Geometry", "correlate", "image_adjoint", "kernel_adjoint", "kernel_seconds", "plan_call"]
+__all__ = [
+    "Geometry",
+    "ImageAdjoint",
+    "KernelAdjoint",
+    "correlate",
+    "image_adjoint",
+    "kernel_adjoint",
+    "kernel_seconds",
+    "plan_call",
+]

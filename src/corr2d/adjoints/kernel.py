@@ -18,7 +18,6 @@ from corr2d.engines import Spec, constants
 from corr2d.engines._core import native_call
 from corr2d.engines.fft import LARGEST_TILE, lengths
 from corr2d.plan import kinds, threads_worth
-from corr2d.weights import Traits
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
     import numpy.typing as npt
@@ -63,87 +62,84 @@ def kernel_adjoint(
     array, shape (groups * O, C, kh, kw)
         float64, or complex128 if one of the two is complex.
     """
-    if sums is None:
-        sums = _sum_dtype(gradient_dtype, image_dtype)
-    shape = _kernel_shape(gradient.shape, image.shape, geometry)
-    if gradient_dtype not in COMPLEX and image_dtype not in COMPLEX:
-        return _real(
-            gradient, gradient_dtype, image, image_dtype, geometry, complex(fill).real, sums, shape, tile
-        )
-    result = np.zeros(shape, np.complex128)
-    for turned, values, values_dtype in _parts(gradient, gradient_dtype):
-        for turned_too, pixels, pixels_dtype in _parts(image, image_dtype):
-            part = complex(fill).imag if turned_too else complex(fill).real
-            products = _real(values, values_dtype, pixels, pixels_dtype, geometry, part, sums, shape, tile)
-            # Not times 1j, which would make NaN of the real part where the imaginary one is infinite.
-            target = result.real if turned == turned_too else result.imag
-            with np.errstate(invalid="ignore"):
-                target += -products if turned and turned_too else products
+    key = (
+        "kernel adjoint",
+        gradient.shape,
+        gradient_dtype,
+        image.shape,
+        image_dtype,
+        geometry,
+        fill,
+        sums,
+        tile,
+    )
+    found = kinds.get(key)
+    if found is None:
+        found = KernelAdjoint(gradient.shape, gradient_dtype, image.shape, *key[4:])
+        kinds.keep(key, found)
+    result: Array = found.sums(gradient, image)
     return result
 
 
-def _parts(array: Array, dtype: str) -> list[tuple[bool, Array, str]]:
+class KernelAdjoint:
+    """`kernel_adjoint` for gradients and images of one kind: what no value changes is resolved once."""
+
+    def __init__(
+        self,
+        gradient: tuple[int, ...],
+        gradient_dtype: str,
+        image: tuple[int, ...],
+        image_dtype: str,
+        geometry: Geometry,
+        fill: complex = 0,
+        sums: str | None = None,
+        tile: tuple[int, int] | EllipsisType | None = ...,
+    ) -> None:
+        rows, columns = geometry.rows, geometry.columns
+        self._shape = gradient[1], image[1] // geometry.groups, rows.taps, columns.taps
+        self._calls: list[Any] = []  # for the image's real part, and for its imaginary part
+        self._complex = gradient_dtype in COMPLEX or image_dtype in COMPLEX
+        if gradient[0] == 0:
+            return
+        sums = sums or _sum_dtype(gradient_dtype, image_dtype)
+        parts = [COMPONENT.get(dtype, dtype) for dtype in (image_dtype, gradient_dtype)]
+        spec = geometry.spec(image, self._shape, Types(parts[0], sums, sums, parts[1], exact=False))
+        way = _choose(spec) if tile is ... else _way(spec, tile)
+        algorithm = "direct" if way.tile is None else "fft"
+        self._threads, size = way.threads, (*(way.tile or (0, 0)), 0)
+        fills = complex(fill).real, complex(fill).imag
+        for value in fills if image_dtype in COMPLEX else fills[:1]:
+            self._calls.append(native_call(spec, algorithm, value, sum_dtype=sums, shape=size))
+
+    def sums(self, gradient: Array, image: Array) -> Array:
+        """Give the adjoint."""
+        if not self._complex:
+            return self._products(gradient, image, False)
+        result = np.zeros(self._shape, np.complex128)
+        for turned, values in _parts(gradient):
+            for turned_too, pixels in _parts(image):
+                products = self._products(values, pixels, turned_too)
+                # Not times 1j, which would make NaN of the real part where the imaginary one is infinite.
+                target = result.real if turned == turned_too else result.imag
+                with np.errstate(invalid="ignore"):
+                    target += -products if turned and turned_too else products
+        return result
+
+    def _products(self, gradient: Array, image: Array, imaginary: bool) -> Array:
+        result = np.zeros(self._shape)
+        if self._calls:
+            self._calls[imaginary].lag_products(image, gradient, result, self._threads)
+        return result
+
+
+def _parts(array: Array) -> list[tuple[bool, Array]]:
     """List real and imaginary part; whether it is the imaginary one comes first."""
-    if dtype not in COMPLEX:
-        return [(False, array, dtype)]
-    return [(False, array.real, COMPONENT[dtype]), (True, array.imag, COMPONENT[dtype])]
+    return [(False, array.real), (True, array.imag)] if array.dtype.kind == "c" else [(False, array)]
 
 
 def _sum_dtype(*dtypes: str) -> str:
     wide = ("float64", "complex128", "uint32", "int32", "uint64", "int64")
     return "float64" if any(dtype in wide for dtype in dtypes) else "float32"
-
-
-def _kernel_shape(gradient: tuple[int, ...], image: tuple[int, ...], geometry: Geometry) -> tuple[int, ...]:
-    return gradient[1], image[1] // geometry.groups, geometry.rows.taps, geometry.columns.taps
-
-
-def _real(
-    gradient: Array,
-    gradient_dtype: str,
-    image: Array,
-    image_dtype: str,
-    geometry: Geometry,
-    fill: float,
-    sums: str,
-    shape: tuple[int, ...],
-    tile: tuple[int, int] | EllipsisType | None,
-) -> Array:
-    result = np.zeros(shape)
-    if gradient.shape[0] == 0:
-        return result
-    key = ("lags", gradient.shape, gradient_dtype, image.shape, image_dtype, geometry, fill, sums, tile)
-    found = kinds.get(key)
-    if found is None:
-        types = Types(image_dtype, sums, sums, gradient_dtype, exact=False)
-        spec = _spec(image.shape, shape, geometry, types, fill)
-        way = _choose(spec) if tile is ... else _way(spec, tile)
-        algorithm = "direct" if way.tile is None else "fft"
-        call = native_call(spec, algorithm, fill, sum_dtype=sums, shape=(*(way.tile or (0, 0)), 0))
-        found = call, way.threads
-        kinds.keep(key, found)
-    call, threads = found
-    call.lag_products(image, gradient, result, threads)
-    return result
-
-
-def _spec(
-    image: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, types: Types, fill: complex
-) -> Spec:
-    return Spec(
-        rows=geometry.rows,
-        columns=geometry.columns,
-        types=types,
-        fill=fill,
-        batch=image[:1],
-        channelled=True,
-        groups=geometry.groups,
-        channels=kernel[1],
-        out_channels=kernel[0] // geometry.groups,
-        image_swapped=False,
-        out_swapped=False,
-        traits=Traits(),
-    )
 
 
 class _Way(NamedTuple):
@@ -156,7 +152,7 @@ def kernel_seconds(
     image: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, types: Types
 ) -> float:
     """Estimate what `kernel_adjoint` will take."""
-    return _choose(_spec(image, kernel, geometry, types, 0)).seconds
+    return _choose(geometry.spec(image, kernel, types)).seconds
 
 
 def _choose(spec: Spec) -> _Way:

@@ -6,6 +6,7 @@ than its products.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,122 +14,124 @@ import torch
 
 from corr2d import adjoints
 from corr2d.adjoints import Geometry
-from corr2d.adjoints.resolved import look_at, plan_call, run_plan
-from corr2d.arrays import as_array, as_numbers
-from corr2d.autograd.choice import torch_is_cheaper
+from corr2d.adjoints.resolved import run_plan
+from corr2d.arrays import as_array, as_numbers, dtype_name
+from corr2d.autograd.deciding import TORCHS, Kind, torch_is_cheaper
 from corr2d.autograd.window import Window, geometry_of
-from corr2d.dtypes import COMPLEX, COMPLEX_OF, Types, cast_finite, resolve_types
+from corr2d.dtypes import COMPLEX, Types, cast_finite
 from corr2d.engines import torch as by_torch
 from corr2d.plan import Plan, kinds
-from corr2d.weights import Traits
-
-
-def name_of(dtype: Any) -> str:
-    """Name a torch dtype as dtypes.py does."""
-    return str(dtype).removeprefix("torch.")
-
 
 # What NumPy can view at once; the rest goes the long way round.
-_PLAIN = {torch.float32: "float32", torch.float64: "float64"}
+_PLAIN = (torch.float32, torch.float64)
 
 
-def _view(argument: str, tensor: Any) -> tuple[Any, str]:
-    """View a tensor as a NumPy array and name its dtype, a third of the time of `as_array` for most."""
-    name = _PLAIN.get(tensor.dtype)
-    if name is None or tensor.is_neg():
-        return as_array(argument, tensor.detach())
-    return tensor.detach().numpy(), name
+def _view(argument: str, tensor: Any) -> Any:
+    """View a tensor as a NumPy array, a third of the time of `as_array` for most."""
+    if tensor.dtype not in _PLAIN or tensor.is_neg():
+        return as_array(argument, tensor.detach())[0]
+    return (tensor.detach() if tensor.requires_grad else tensor).numpy()
 
 
 def _numbers(argument: str, tensor: Any) -> Any:
     """View a tensor as numbers that NumPy computes with."""
     if tensor.dtype in _PLAIN:
-        return _view(argument, tensor)[0]
+        return _view(argument, tensor)
     return as_numbers(argument, tensor.detach())[0]
 
 
-def types_of(image: Any, kernel: Any, dtype: str) -> Types:
-    """Resolve the dtypes of a call; `dtype` may be empty."""
-    return resolve_types(name_of(image.dtype), name_of(kernel.dtype), dtype or None, None)
-
-
-def new_result(like: Any, shape: Any, dtype: Any) -> Any:
+def new_result(like: Any, shape: Any, dtype: Any, device: Any = None) -> Any:
     """Make a tensor laid out in memory as `like` is: plane by plane, or all channels of a pixel together."""
     if like.is_contiguous():
-        return like.new_empty(shape, dtype=dtype)
+        return like.new_empty(shape, dtype=dtype, device=device)
     batch, channels, height, width = shape
     if like.is_contiguous(memory_format=torch.channels_last):
-        return like.new_empty((batch, height, width, channels), dtype=dtype).permute(0, 3, 1, 2)
+        last = like.new_empty((batch, height, width, channels), dtype=dtype, device=device)
+        return last.permute(0, 3, 1, 2)
     if like.shape[1] == 1 and like.stride(0) == 1 and like.stride(3) == like.shape[0]:
         # The planes of a photograph stored (H, W, C), each filtered alone.
-        return like.new_empty((channels, height, width, batch), dtype=dtype).permute(3, 0, 1, 2)
-    return like.new_empty(shape, dtype=dtype)
+        last = like.new_empty((channels, height, width, batch), dtype=dtype, device=device)
+        return last.permute(3, 0, 1, 2)
+    return like.new_empty(shape, dtype=dtype, device=device)
 
 
 def _laid_out(result: Any, like: Any) -> Any:
     """Lay out what torch computed as `new_result` would have."""
-    wanted = new_result(like, result.shape, result.dtype)
-    return result if result.stride() == wanted.stride() else wanted.copy_(result)
+    if like.is_contiguous() and result.is_contiguous():
+        return result
+    wanted = new_result(like, result.shape, result.dtype, "meta")  # where nothing is allocated
+    if result.stride() == wanted.stride():
+        return result
+    return new_result(like, result.shape, result.dtype).copy_(result)
 
 
-class _Correlation(NamedTuple):
-    """What all calls of one kind share."""
+def correlate(
+    image: Any, kernel: Any, bias: Any, kind: Kind, shape: tuple[int, ...], learns: bool = False
+) -> Any:
+    """Cross-correlate to a result of `shape`; a kernel that `learns` is another at the next call.
 
-    geometry: Geometry
-    types: Types
-    dtype: Any
-    plans: dict[Traits, Plan]
-
-
-def correlate(image: Any, kernel: Any, bias: Any, window: Window, dtype: str, engine: str) -> Any:
-    """Cross-correlate (N, C, H, W) with (O, C/groups, kh, kw)."""
-    key = (image.shape, image.dtype, kernel.shape, kernel.dtype, window, dtype, engine)
-    call = kinds.get(key)
-    if call is None:
-        types = types_of(image, kernel, dtype)
-        geometry = geometry_of(tuple(image.shape[2:]), tuple(kernel.shape[2:]), window)
-        call = _Correlation(geometry, types, getattr(torch, types.result), {})
-        kinds.keep(key, call)
-    if image.device.type != "cpu":
-        return _correlate_by_torch(image, kernel, bias, call, window.fill)
-    pixels = _view("image", image)[0]
-    weights = look_at(_numbers("kernel", kernel), call.types)
-    plan = call.plans.get(weights.traits)
-    if plan is None:
-        plan = call.plans[weights.traits] = plan_call(
-            pixels.shape,
-            weights.array.shape,
-            weights.traits,
-            call.geometry,
-            call.types,
-            fill=window.fill,
-            engine=engine or None,
-            tensor=True,
-        )
-    if plan.engine == "torch":
-        return _correlate_by_torch(image, kernel, bias, call, window.fill)
-    result = new_result(image, plan.shape, call.dtype)
+    All are of the kind's four dimensions, but see `calling.correlate_plain`.
+    """
+    if kind.call is None:
+        return _correlate_by_torch(image, kernel, bias, kind)
+    taps = _numbers("kernel", kernel)
+    plan, weights = kind.call.look(taps if taps.ndim == 4 else taps.reshape(kind.kernel), learns)
+    if plan.engine == TORCHS:
+        return _correlate_by_torch(image, kernel, bias, kind)
+    dtype = getattr(torch, kind.types.result)
+    alike = shape != plan.shape
+    result = image.new_empty(shape, dtype=dtype) if alike else new_result(image, shape, dtype)
     if result.numel():
-        offsets = None if bias is None else _cast_bias(bias, call.types)
-        run_plan(plan, pixels, weights, offsets, _view("out", result)[0])
+        offsets = None if bias is None else _cast_bias(bias, kind)
+        pixels, out = _view("image", image), _view("out", result)
+        if alike:
+            pixels, out = pixels.reshape(kind.image), out.reshape(plan.shape)
+        run_plan(plan, pixels, weights, offsets, out)
     return result
 
 
-def _cast_bias(bias: Any, types: Types) -> Any:
-    dtype = np.dtype(COMPLEX_OF[types.sum] if types.result in COMPLEX else types.sum)
-    return cast_finite("bias", _numbers("bias", bias), dtype)
+def plan_of(kind: Kind, kernel: Any, learns: bool) -> Plan | None:
+    """Give the plan that `correlate` would run, None where torch does all the work."""
+    if kind.call is None:
+        return None
+    taps = _numbers("kernel", kernel)
+    plan, looked = kind.call.look(taps, learns)[0], kind.call.look(taps)[0]
+    # What was not looked at is looked at here, so that nothing untrue is said of the kernel.
+    rejected = {name: reason for name, reason in looked.rejected.items() if name != plan.engine}
+    if looked.engine != plan.engine:
+        rejected[looked.engine] = "so little work is not worth a look at a kernel that learns"
+    return replace(plan, rejected=rejected)
 
 
-def _correlate_by_torch(image: Any, kernel: Any, bias: Any, call: _Correlation, fill: complex) -> Any:
-    """Sum in the result's type, or a wider one where the dtype table asks for it."""
-    types, geometry = call.types, call.geometry
-    narrow = types.sum == "float64" and types.result not in COMPLEX
-    wide = torch.float64 if narrow else call.dtype
-    offsets = None if bias is None else bias.to(wide)
-    summed = by_torch.convolve(
-        image.to(wide), kernel.to(wide), offsets, geometry.rows, geometry.columns, fill, geometry.groups
-    )
-    return _laid_out(summed.to(call.dtype), image)
+def _cast_bias(bias: Any, kind: Kind) -> Any:
+    values = np.broadcast_to(_numbers("bias", bias), kind.kernel[:1])
+    return cast_finite("bias", values, np.dtype(kind.types.bias))
+
+
+def _correlate_by_torch(image: Any, kernel: Any, bias: Any, kind: Kind) -> Any:
+    """Sum in the result's type, or in float64 where the dtype table asks for it."""
+    types, dtype = kind.types, getattr(torch, kind.types.result)
+    sums = torch.float64 if types.sum == "float64" and types.result not in COMPLEX else dtype
+    offsets = None if bias is None else bias.to(sums)
+    return _laid_out(convolve(image.to(sums), kernel.to(sums), offsets, kind).to(dtype), image)
+
+
+def convolve(image: Any, kernel: Any, bias: Any, kind: Kind) -> Any:
+    """Cross-correlate by torch's operators, which torch differentiates itself."""
+    if kernel.dtype != image.dtype:
+        kernel = kernel.to(image.dtype)
+    if bias is not None and bias.dtype != image.dtype:
+        bias = bias.to(image.dtype)
+    return by_torch.convolve(image, kernel, bias, *kind.geometry[:2], kind.window.fill, kind.window.groups)
+
+
+class _Gradient(NamedTuple):
+    """What all gradients of one kind share."""
+
+    geometry: Geometry
+    shape: tuple[int, ...]
+    dtype: Any
+    adjoint: Any  # an ImageAdjoint or a KernelAdjoint; None where torch computes it
 
 
 def image_adjoint_dtype(gradient: Any, kernel: Any) -> Any:
@@ -136,22 +139,37 @@ def image_adjoint_dtype(gradient: Any, kernel: Any) -> Any:
     return gradient.dtype.to_complex() if kernel.dtype.is_complex else gradient.dtype
 
 
-def image_adjoint(gradient: Any, kernel: Any, size: Any, window: Window) -> Any:
+def image_adjoint(gradient: Any, kernel: Any, size: Any, window: Window, learns: bool = False) -> Any:
     """Give the adjoint in the image."""
-    geometry = geometry_of(tuple(size), tuple(kernel.shape[2:]), window)
-    dtype = image_adjoint_dtype(gradient, kernel)
-    shape = (gradient.shape[0], kernel.shape[1] * window.groups, *size)
-    if gradient.device.type != "cpu" or torch_is_cheaper("image", shape, kernel.shape, geometry, gradient):
+    geometry, shape, dtype, adjoint = _image_gradient(gradient, kernel, tuple(size), window)
+    if adjoint is None:
         found = by_torch.image_adjoint(
             gradient.to(dtype), kernel.to(dtype), geometry.rows, geometry.columns, window.groups, shape[1]
         )
         return _laid_out(found, gradient)
     result = new_result(gradient, shape, dtype)
     if result.numel():
-        values, name = _view("gradient", gradient)
-        taps = _numbers("kernel", kernel)
-        adjoints.image_adjoint(values, name, taps, geometry, _view("result", result)[0])
+        values, taps = _view("gradient", gradient), _numbers("kernel", kernel)
+        adjoint.write(values, taps, _view("result", result), learns)
     return result
+
+
+def _image_gradient(gradient: Any, kernel: Any, size: Any, window: Window) -> _Gradient:
+    dtypes = gradient.dtype, kernel.dtype
+    key = ("image gradient", gradient.shape, kernel.shape, *dtypes, gradient.device, size, window)
+    found: _Gradient | None = kinds.get(key)
+    if found is None:
+        geometry = geometry_of(size, tuple(kernel.shape[2:]), window)
+        shape = (gradient.shape[0], kernel.shape[1] * window.groups, *size)
+        name = dtype_name(gradient)
+        types = Types(name, dtype_name(kernel), name, name, exact=False)
+        shapes = tuple(gradient.shape), tuple(kernel.shape)
+        adjoint = None
+        if gradient.is_cpu and not torch_is_cheaper("image", shape, shapes[1], geometry, types):
+            adjoint = adjoints.ImageAdjoint(shapes[0], name, shapes[1], kernel.dtype.is_complex, geometry)
+        found = _Gradient(geometry, shape, image_adjoint_dtype(gradient, kernel), adjoint)
+        kinds.keep(key, found)
+    return found
 
 
 def kernel_adjoint_dtype(gradient: Any, image: Any) -> Any:
@@ -161,17 +179,34 @@ def kernel_adjoint_dtype(gradient: Any, image: Any) -> Any:
 
 def kernel_adjoint(gradient: Any, image: Any, size: Any, window: Window) -> Any:
     """Give the adjoint in the kernel."""
-    geometry = geometry_of(tuple(image.shape[2:]), tuple(size), window)
-    dtype = kernel_adjoint_dtype(gradient, image)
-    shape = (gradient.shape[1], image.shape[1] // window.groups, *size)
-    elsewhere = gradient.device.type != "cpu"
-    if elsewhere or torch_is_cheaper("kernel", image.shape, shape, geometry, gradient, image):
+    geometry, _, dtype, adjoint = _kernel_gradient(gradient, image, tuple(size), window)
+    if adjoint is None:
         wide = gradient.dtype if image.dtype == gradient.dtype else dtype
         found = by_torch.kernel_adjoint(
             gradient.to(wide), image.to(wide), geometry.rows, geometry.columns, window.fill, window.groups
         )
         return found.to(dtype).contiguous()
-    values, value_dtype = _view("gradient", gradient)
-    pixels, image_dtype = _view("image", image)
-    sums = adjoints.kernel_adjoint(values, value_dtype, pixels, image_dtype, geometry, fill=window.fill)
+    sums = adjoint.sums(_view("gradient", gradient), _view("image", image))
+    if dtype is torch.float32:  # by NumPy, which takes less for so few numbers
+        with np.errstate(over="ignore"):
+            return torch.from_numpy(sums.astype(np.float32))
     return torch.from_numpy(sums).to(dtype)
+
+
+def _kernel_gradient(gradient: Any, image: Any, size: Any, window: Window) -> _Gradient:
+    dtypes = gradient.dtype, image.dtype
+    key = ("kernel gradient", gradient.shape, image.shape, *dtypes, gradient.device, size, window)
+    found: _Gradient | None = kinds.get(key)
+    if found is None:
+        geometry = geometry_of(tuple(image.shape[2:]), size, window)
+        shape = (gradient.shape[1], image.shape[1] // window.groups, *size)
+        name = dtype_name(gradient)
+        types = Types(dtype_name(image), name, name, name, exact=False)
+        shapes = tuple(gradient.shape), tuple(image.shape)
+        adjoint = None
+        if gradient.is_cpu and not torch_is_cheaper("kernel", shapes[1], shape, geometry, types):
+            asked = shapes[0], name, shapes[1], types.image, geometry, window.fill
+            adjoint = adjoints.KernelAdjoint(*asked)
+        found = _Gradient(geometry, shape, kernel_adjoint_dtype(gradient, image), adjoint)
+        kinds.keep(key, found)
+    return found

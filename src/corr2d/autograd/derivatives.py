@@ -52,20 +52,27 @@ def correlate_context(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.shape, ctx.result = output.shape, output.dtype
 
 
+def correlate_gradients(
+    wanted: Any, window: Window, gradient: Any, image: Any, kernel: Any, bias: Any
+) -> list[Any]:
+    """Give the gradients of image, kernel and bias, as far as they are wanted."""
+    found: list[Any] = [None, None, None]
+    if wanted[0]:
+        unfilled, learns = _unfilled(window), wanted[1]
+        found[0] = image_adjoint(gradient, _conjugate(kernel), tuple(image.shape[2:]), unfilled, learns)
+    if wanted[1]:
+        filled = _conjugate_fill(window)
+        found[1] = kernel_adjoint(gradient, _conjugate(image), tuple(kernel.shape[2:]), filled)
+    if wanted[2]:
+        found[2] = gradient.sum((0, 2, 3))
+    operands = (image, kernel, bias)
+    return [None if one is None else _like(one, of) for one, of in zip(found, operands, strict=True)]
+
+
 def correlate_backward(ctx: Any, gradient: Any) -> Any:
-    """Give the gradients of image, kernel and bias."""
-    image, kernel, bias = ctx.saved_tensors
-    window: Window = ctx.window
-    image_gradient = kernel_gradient = bias_gradient = None
-    if ctx.needs_input_grad[0]:
-        found = image_adjoint(gradient, _conjugate(kernel), tuple(image.shape[2:]), _unfilled(window))
-        image_gradient = _like(found, image)
-    if ctx.needs_input_grad[1]:
-        found = kernel_adjoint(gradient, _conjugate(image), tuple(kernel.shape[2:]), _conjugate_fill(window))
-        kernel_gradient = _like(found, kernel)
-    if bias is not None and ctx.needs_input_grad[2]:
-        bias_gradient = _like(gradient.sum((0, 2, 3)), bias)
-    return (image_gradient, kernel_gradient, bias_gradient, *[None] * (len(window) + 2))
+    """Give the gradients of all arguments of the operator."""
+    found = correlate_gradients(ctx.needs_input_grad, ctx.window, gradient, *ctx.saved_tensors)
+    return *found, *[None] * (len(ctx.window) + 2)
 
 
 def correlate_tangent(ctx: Any, image: Any, kernel: Any, bias: Any, *_: Any) -> Any:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from corr2d.autograd import computing
+from corr2d.autograd.deciding import kind_of, types_of
 from corr2d.autograd.window import window_of
+from corr2d.errors import Refused
 
 NAMES = ("correlate", "image_adjoint", "kernel_adjoint")
 _WINDOW = (
@@ -23,7 +27,8 @@ _ARGUMENTS = {
 
 def _correlate(image: Any, kernel: Any, bias: Any, *options: Any) -> Any:
     *numbers, dtype, engine = options
-    return computing.correlate(image, kernel, bias, window_of(numbers), dtype, engine)
+    kind = kind_of(image, kernel, window_of(numbers), dtype, engine)
+    return computing.correlate(image, kernel, bias, kind, kind.shape)
 
 
 def _correlate_shape(image: Any, kernel: Any, bias: Any, *options: Any) -> Any:
@@ -33,7 +38,7 @@ def _correlate_shape(image: Any, kernel: Any, bias: Any, *options: Any) -> Any:
     height = image.shape[2] + top + bottom - (kernel.shape[2] - 1) * window.dilation[0] - 1
     width = image.shape[3] + left + right - (kernel.shape[3] - 1) * window.dilation[1] - 1
     sizes = height // window.stride[0] + 1, width // window.stride[1] + 1
-    result = getattr(torch, computing.types_of(image, kernel, dtype).result)
+    result = getattr(torch, types_of(image, kernel, dtype).result)
     return computing.new_result(image, (image.shape[0], kernel.shape[0], *sizes), result)
 
 
@@ -56,6 +61,19 @@ def _kernel_adjoint_shape(gradient: Any, image: Any, size: Any, *options: Any) -
     return gradient.new_empty(shape, dtype=computing.kernel_adjoint_dtype(gradient, image))
 
 
+def _refusing(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """Give what is refused for its values its final exception: a graph runs where the door is gone."""
+
+    @functools.wraps(compute)
+    def guarded(*arguments: Any) -> Any:
+        try:
+            return compute(*arguments)
+        except Refused as broken:
+            raise broken.at("corr2d") from None
+
+    return guarded
+
+
 _COMPUTE = {"correlate": _correlate, "image_adjoint": _image_adjoint, "kernel_adjoint": _kernel_adjoint}
 _SHAPE = {
     "correlate": _correlate_shape,
@@ -66,5 +84,5 @@ for _name in NAMES:
     torch.library.define(
         f"corr2d::{_name}", f"({_ARGUMENTS[_name]}) -> Tensor", tags=(torch.Tag.pt2_compliant_tag,)
     )
-    torch.library.impl(f"corr2d::{_name}", "CompositeExplicitAutograd", _COMPUTE[_name])
+    torch.library.impl(f"corr2d::{_name}", "CompositeExplicitAutograd", _refusing(_COMPUTE[_name]))
     torch.library.register_fake(f"corr2d::{_name}", _SHAPE[_name])

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from corr2d.autograd import batching, calling, computing, derivatives, operators
-from corr2d.autograd.window import Window
+from corr2d.autograd.deciding import Kind
 
 
 def _function(name: str) -> Any:
@@ -34,20 +34,32 @@ def _function(name: str) -> Any:
 
 
 class PlainCorrelate(torch.autograd.Function):
-    """`correlate` computed at once."""
+    """`correlate` computed at once, on tensors of any shape that lie in memory as those of the kind do."""
 
     @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> Any:
+    def forward(ctx: Any, image: Any, kernel: Any, bias: Any, kind: Kind, shape: tuple[int, ...]) -> Any:
         """Compute, and keep what the gradients need."""
-        image, kernel, bias, *numbers, dtype, engine = arguments
-        result = computing.correlate(image, kernel, bias, Window(*numbers), dtype, engine)
-        derivatives.correlate_context(ctx, arguments, result)
-        return result
+        ctx.save_for_backward(image, kernel, bias)
+        ctx.kind = kind
+        return computing.correlate(image, kernel, bias, kind, shape, learns=kernel.requires_grad)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
+    def backward(ctx: Any, gradient: Any) -> Any:
         """Give the gradients."""
-        return derivatives.correlate_backward(ctx, *gradients)
+        image, kernel, bias = given = ctx.saved_tensors
+        kind, wanted = ctx.kind, ctx.needs_input_grad
+        operands = _shaped(gradient, kind.shape), _shaped(image, kind.image), _shaped(kernel, kind.kernel)
+        found = derivatives.correlate_gradients(wanted, kind.window, *operands, bias)
+        if wanted[2] and bias.dim() == 0:
+            found[2] = found[2].sum()
+        shaped = (
+            None if one is None else _shaped(one, of.shape) for one, of in zip(found, given, strict=True)
+        )
+        return *shaped, None, None
+
+
+def _shaped(tensor: Any, shape: tuple[int, ...]) -> Any:
+    return tensor if tensor.shape == shape else tensor.reshape(shape)
 
 
 for _name in operators.NAMES:

@@ -6,7 +6,7 @@ import functools
 from typing import Any, NamedTuple
 
 from corr2d.adjoints import Geometry
-from corr2d.window import Axis
+from corr2d.window import axis_of
 
 
 class Window(NamedTuple):
@@ -29,21 +29,11 @@ def window_of(numbers: Any) -> Window:
 
 @functools.lru_cache(maxsize=1024)
 def geometry_of(size: tuple[int, int], taps: tuple[int, int], window: Window) -> Geometry:
-    """Place the windows on an image of `size` = (H, W); axes are cut short as :mod:`corr2d.window` does."""
+    """Place the windows on an image of `size` = (H, W)."""
     top, bottom, left, right = window.padding
-    rows, columns = (
-        Axis(
-            length,
-            count,
-            min(stride, before + length + after),
-            dilation if count > 1 else 1,
-            before,
-            after,
-            border,
-        )
-        for length, count, stride, dilation, before, after, border in (
-            (size[0], taps[0], window.stride[0], window.dilation[0], top, bottom, window.border_y),
-            (size[1], taps[1], window.stride[1], window.dilation[1], left, right, window.border_x),
-        )
+    (down, across), (steps_y, steps_x) = window.stride, window.dilation
+    return Geometry(
+        axis_of(size[0], taps[0], down, steps_y, (top, bottom), window.border_y),
+        axis_of(size[1], taps[1], across, steps_x, (left, right), window.border_x),
+        window.groups,
     )
-    return Geometry(rows, columns, window.groups)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from corr2d.arrays import plain
-from corr2d.correlation.call import prepare, run
+from corr2d.correlation.call import explained, run
 from corr2d.errors import Refused, door
 from corr2d.plan import Plan
 
@@ -88,12 +87,25 @@ def corr2d(
         If an argument has a wrong value or shape; if an integer result would have to hold NaN or infinity.
     OverflowError
         If an integer result might not fit: sum|K| * max|X| is checked before any work.
+    NoEngineError
+        If `engine` names one that cannot do this call; the message says why. A ValueError.
+
+    See Also
+    --------
+    conv2d : the same with the kernel flipped.
+    explain : which engine computes a call, and with what error bound.
+    corr2d.reference : the definition, as a double loop.
+    corr2d.kernels : named kernels.
 
     Notes
     -----
     Numerics: integer images with integer kernels are exact. Otherwise sums are kept in float32 (float64 where
-    the result is) and `explain` states the error bound. NaN and infinity reach exactly the results whose
-    window holds them, zero weights included.
+    image or result is, or the image is of whole numbers of 32 bits or more) and `explain` states the error
+    bound. NaN and infinity reach exactly the results whose window holds them, zero weights included.
+
+    Gradients: a floating result of torch tensors is differentiable in image, kernel and bias, to any order
+    (not in `fill`, and not where `out` is given). Under autocast tensors are cast as for torch's own
+    convolutions.
 
     Cost: kh * kw multiply-adds per result value with the direct engine; a few MiB of memory per thread beyond
     the result. No copy of the image is padded.
@@ -109,6 +121,9 @@ def corr2d(
     >>> corr2d([[0., 1, 2], [3, 4, 5], [6, 7, 8]], [[0., 1], [2, 3]])
     array([[19., 25.],
            [37., 43.]])
+    >>> from corr2d import reference
+    >>> bool((corr2d([[1, 2, 3]], [[4, 5]]) == reference([[1, 2, 3]], [[4, 5]])).all())
+    True
     >>> photograph = np.zeros((480, 640, 3), np.uint8)
     >>> corr2d(photograph, np.ones((5, 5)) / 25, padding="same", channel_axis=-1, dtype="uint8").shape
     (480, 640, 3)
@@ -155,8 +170,12 @@ def conv2d(
 
     Raises
     ------
-    TypeError, ValueError, OverflowError
+    TypeError, ValueError, OverflowError, NoEngineError
         As for `corr2d`.
+
+    See Also
+    --------
+    corr2d : the same without the flip; its notes hold here too.
 
     Examples
     --------
@@ -192,6 +211,9 @@ def explain(
 ) -> Plan:
     """Tell what `corr2d` would do with these arguments: the engine, why, its cost, and why not the others.
 
+    Of torch tensors that ask for gradients it also tells who computes those. `conv2d` costs what `corr2d`
+    does with the kernel flipped: ``explain(image, kernel[..., ::-1, ::-1])``.
+
     Parameters
     ----------
     image, kernel, padding, border, fill, stride, dilation, anchor, groups, bias, channel_axis, dtype, out,
@@ -201,11 +223,12 @@ def explain(
     Returns
     -------
     Plan
-        Frozen; ``print`` shows it on one screen.
+        Frozen; ``print`` shows it on one screen. For tensors on other devices than the CPU, where torch does
+        the work, its `seconds` are nan and its `error_bound` is inf: neither is known.
 
     Raises
     ------
-    TypeError, ValueError, OverflowError
+    TypeError, ValueError, OverflowError, NoEngineError
         As for `corr2d`.
 
     Examples
@@ -217,4 +240,4 @@ def explain(
     ((480, 640), 'float32', 'float32')
     """
     options = (padding, border, fill, stride, dilation, anchor, groups, channel_axis, dtype, engine)
-    return prepare(plain(image), plain(kernel), False, options, plain(bias), out)[0].plan
+    return explained(image, kernel, options, bias, out)

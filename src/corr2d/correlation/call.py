@@ -20,10 +20,13 @@ from corr2d.arrays import (
     is_tensor,
     new_tensor,
     numpy_dtype,
+    plain,
     requested_dtype,
 )
 from corr2d.correlation.options import (
     Options,
+    channels_back,
+    channels_forward,
     check_bias,
     check_operands,
     placed,
@@ -32,10 +35,7 @@ from corr2d.correlation.options import (
     settled,
     whole_value,
 )
-from corr2d.correlation.tensors import run_tensors
 from corr2d.dtypes import (
-    COMPLEX,
-    COMPLEX_OF,
     INTEGERS,
     SMALL_INTEGERS,
     Types,
@@ -68,39 +68,42 @@ class Kind:
     """What every call of one kind shares."""
 
     plan: Plan
-    types: Types
-    result: np.dtype[Any] | None  # None: a dtype that NumPy lacks, or a tensor
+    result: np.dtype[Any] | None  # None: a tensor
     rounds: bool  # floating sums are rounded to integers, so that NaN and infinity have no result
-    channel_axis: int | None  # None where the channels already stand before the last two axes
+    order: (
+        tuple[int, ...] | None
+    )  # of the axes, the channels before the last two; None where they stand there
     out_channels: int | None  # None for a 2-D kernel
+
+    @property
+    def types(self) -> Types:
+        """The dtypes of the call."""
+        return self.plan.spec.types
 
 
 def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: Any, out: Any) -> Any:
     """Resolve and run one call."""
     if type(image) is not np.ndarray and is_tensor(image):
-        result = run_tensors(image, kernel, flipped, Options(*options), bias, out)
+        from corr2d.correlation.tensors import run_tensors  # imports torch
+
+        result = run_tensors(image, kernel, flipped, options, bias, out)
         if result is not None:
             return result
     kind, pixels, weights, offsets, given = prepare(image, kernel, flipped, options, bias, out)
     plan = kind.plan
     # A refused call must have written nothing, so what might be refused for its values is computed aside.
-    # Sums of small whole pixels and tame weights are finite, which is known without a look at the pixels.
-    fill = plan.spec.fill
-    safe = weights.traits.tame and kind.types.image in SMALL_INTEGERS and offsets is None and fill == 0
-    aside = kind.rounds and given is not None and not safe
-    aside = aside and may_overflow(pixels, kind.types, weights.array, offsets, fill)
+    aside = given is not None and kind.rounds and _may_be_refused(kind, pixels, weights, offsets)
     if given is not None and not aside:
         result, target = out, given
     elif kind.result is not None:
         result = target = np.empty(plan.shape, kind.result)
     else:
         result, target = new_tensor(plan.shape, plan.dtype)
-    axis = kind.channel_axis
-    if axis is None:
+    if kind.order is None:
         finite = plan.run(pixels, weights, offsets, target, plan.threads)
     else:
-        moved = np.moveaxis(target, axis, -3)
-        finite = plan.run(np.moveaxis(pixels, axis, -3), weights, offsets, moved, plan.threads)
+        planes, results = pixels.transpose(kind.order), target.transpose(kind.order)
+        finite = plan.run(planes, weights, offsets, results, plan.threads)
     if not finite:
         refuse(
             "the result",
@@ -114,11 +117,31 @@ def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: 
     return result
 
 
+def _may_be_refused(kind: Kind, pixels: Array, weights: Weights, offsets: Array | None) -> bool:
+    """Whether a sum may not be finite, so that no integer can hold it."""
+    fill = kind.plan.spec.fill
+    # Sums of small whole pixels and tame weights are finite, which is known without a look at the pixels.
+    if weights.traits.tame and kind.types.image in SMALL_INTEGERS and offsets is None and fill == 0:
+        return False
+    return may_overflow(pixels, kind.types, weights.array, offsets, fill)
+
+
+def explained(image: Any, kernel: Any, options: tuple[Any, ...], bias: Any, out: Any) -> Plan:
+    """Give the plan of a call that is not run."""
+    if is_tensor(image):
+        from corr2d.correlation.tensors import decided
+
+        decision = decided(image, kernel, False, options, bias, out)
+        if decision is not None:
+            return decision.plan
+    return prepare(plain(image), plain(kernel), False, options, plain(bias), out)[0].plan
+
+
 def prepare(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: Any, out: Any) -> Call:
     """View the arrays, find or resolve the kind of the call, and cast kernel and bias for it."""
     key = kept = None
     if type(image) is np.ndarray and type(kernel) is np.ndarray and bias is None:
-        swapped = out is not None and isinstance(out, np.ndarray) and not out.dtype.isnative
+        swapped = isinstance(out, np.ndarray) and not out.dtype.isnative
         key = (
             image.shape,
             image.dtype,
@@ -173,7 +196,7 @@ def _prepare_new(
     if exact_call(image_dtype, kernel_dtype):
         bound, by_range = _bound(pixels, image_dtype, given_taps, offsets, named, flipped)
     tensor = image is not pixels and is_tensor(image)
-    swapped = out is not None and isinstance(out, np.ndarray) and not out.dtype.isnative
+    swapped = isinstance(out, np.ndarray) and not out.dtype.isnative
     types = resolve_types(image_dtype, kernel_dtype, requested_dtype(named.dtype), bound)
     taps = given_taps[..., ::-1, ::-1] if flipped else given_taps
     weights = weigh(cast_weights(taps, types), types.exact)
@@ -216,9 +239,7 @@ def cast_bias(bias: Array, kind: Kind) -> Array:
     values = np.broadcast_to(bias, (kind.out_channels or 1,))
     if types.exact:
         return np.ascontiguousarray(values, types.sum)
-    return cast_finite(
-        "bias", values, np.dtype(COMPLEX_OF[types.sum] if types.result in COMPLEX else types.sum)
-    )
+    return cast_finite("bias", values, np.dtype(types.bias))
 
 
 class Request(NamedTuple):
@@ -243,9 +264,7 @@ def _resolve(request: Request) -> Kind:
     channelled = len(kernel_shape) == 4
     batch = shape[:-3] if channelled else shape[:-2]
     result_shape = (*batch, *([groups * out_channels] if channelled else []), rows.result, columns.result)
-    if channel_axis is not None:
-        without = result_shape[:-3] + result_shape[-2:]
-        result_shape = (*without[:channel_axis], result_shape[-3], *without[channel_axis:])
+    result_shape = channels_back(result_shape, channel_axis)
     check_memory(result_shape, types.result, rows.padded + columns.padded, request.allocate)
     fill = read_fill(options.fill, types)
     spec = Spec(
@@ -265,10 +284,9 @@ def _resolve(request: Request) -> Kind:
     )
     return Kind(
         make_plan(spec, result_shape, options.engine),
-        types,
         None if request.tensor else numpy_dtype(types.result),
         types.result in INTEGERS and not types.exact,
-        channel_axis,
+        channels_forward(len(shape), channel_axis),
         groups * out_channels if channelled else None,
     )
 

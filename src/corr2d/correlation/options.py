@@ -12,18 +12,18 @@ from corr2d.window import Axis, resolve_window
 
 
 class Options(NamedTuple):
-    """The options of a call as the caller gave them; the door's signature holds the defaults."""
+    """The options of a call as the caller gave them, with the door's defaults."""
 
-    padding: Any
-    border: Any
-    fill: Any
-    stride: Any
-    dilation: Any
-    anchor: Any
-    groups: Any
-    channel_axis: Any
-    dtype: Any
-    engine: Any
+    padding: Any = "valid"
+    border: Any = "constant"
+    fill: Any = 0
+    stride: Any = 1
+    dilation: Any = 1
+    anchor: Any = None
+    groups: Any = 1
+    channel_axis: Any = None
+    dtype: Any = None
+    engine: Any = None
 
 
 def check_operands(image: Any, kernel: Any) -> None:
@@ -58,6 +58,22 @@ def channels_last_but_two(shape: tuple[int, ...], channel_axis: Any) -> tuple[tu
     others = shape[:axis] + shape[axis + 1 :]
     moved = (*others[:-2], shape[axis], *others[-2:])
     return moved, None if axis == len(shape) - 3 else axis
+
+
+def channels_forward(axes: int, channel_axis: int | None) -> tuple[int, ...] | None:
+    """Give the order of the axes that puts the channels before the last two (None: they are there)."""
+    if channel_axis is None:
+        return None
+    others = [axis for axis in range(axes) if axis != channel_axis]
+    return (*others[:-2], channel_axis, *others[-2:])
+
+
+def channels_back(shape: tuple[int, ...], channel_axis: int | None) -> tuple[int, ...]:
+    """Give the shape with the channels where they were in the image."""
+    if channel_axis is None:
+        return shape
+    without = shape[:-3] + shape[-2:]
+    return (*without[:channel_axis], shape[-3], *without[channel_axis:])
 
 
 def channel_counts(shape: tuple[int, ...], kernel: tuple[int, ...], options: Options) -> tuple[int, int, int]:

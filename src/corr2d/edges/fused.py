@@ -154,7 +154,7 @@ def _stacked(operator: Operator, scale: Scale) -> Array:
 def _prepare(kind: Kind, operator: Operator, scale: Scale, outputs: int) -> Prepared:
     spec = kind.plan.spec
     dtype = spec.types.result if outputs == 2 else floating_of(spec.types.result)
-    wanted = replace(spec, out_channels=outputs, types=replace(spec.types, result=dtype))
+    wanted = replace(spec, out_channels=outputs, types=spec.types._replace(result=dtype))
     # What int32 holds exactly float64 does.
     sums = "float64" if spec.types.sum == "int32" else spec.types.sum
     factor = 1.0 if scale == "raw" else 1.0 / operator.gain

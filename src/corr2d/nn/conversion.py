@@ -9,7 +9,7 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import is_parametrized
 
 from corr2d.errors import describe, refuse
-from corr2d.nn.options import BORDER_OF_MODE, Options, checked
+from corr2d.nn.options import BORDER_OF_MODE, LayerOptions, checked
 from corr2d.window import Axis
 
 MODE_OF_BORDER = {border: mode for mode, border in BORDER_OF_MODE.items()}
@@ -47,7 +47,7 @@ def computed_otherwise(layer: torch.nn.Module) -> tuple[str, str] | None:
     return None
 
 
-def options_from_torch(conv: Any) -> Options:
+def options_from_torch(conv: Any) -> LayerOptions:
     """Give the options of the layer that does what `conv` does."""
     rule = "a torch.nn.Conv2d"
     if not isinstance(conv, torch.nn.Conv2d):
@@ -70,7 +70,7 @@ def options_from_torch(conv: Any) -> Options:
     )
 
 
-def options_for_torch(options: Options) -> dict[str, Any]:
+def options_for_torch(options: LayerOptions) -> dict[str, Any]:
     """Give the arguments of the torch.nn.Conv2d that does what the layer does."""
     rule = "one that torch.nn.Conv2d has"
     if options.in_channels is None:
@@ -100,7 +100,7 @@ def options_for_torch(options: Options) -> dict[str, Any]:
     }
 
 
-def _padding_for_torch(options: Options, rows: Axis, columns: Axis) -> Any:
+def _padding_for_torch(options: LayerOptions, rows: Axis, columns: Axis) -> Any:
     """Give torch's padding: equal on both sides, or "same", which torch allows for stride 1 only."""
     if options.padding == "valid":
         return "valid"

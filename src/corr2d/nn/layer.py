@@ -12,8 +12,7 @@ from torch.nn import init
 from corr2d.correlation import corr2d
 from corr2d.errors import describe, door, refuse
 from corr2d.nn.conversion import computed_otherwise, options_for_torch, options_from_torch
-from corr2d.nn.export import exported
-from corr2d.nn.options import Options, checked, constructor, options_of
+from corr2d.nn.options import LayerOptions, checked, constructor, options_of
 
 # torch.fx then records one call of the operator instead of looking inside, as it does with torch's layers.
 torch.fx.wrap("corr2d")
@@ -76,9 +75,13 @@ class Conv2D(torch.nn.Module):
     ``torch.no_grad``, autocast, ``torch.compile``, ``torch.func`` and DistributedDataParallel, and its
     state_dict is that of ``torch.nn.Conv2d``. `forward` takes any number of leading axes.
 
-    While torch exports to ONNX the layer writes itself in torch's own operators. Where torch has no such
-    padding (border="symmetric", or a mirror farther away than the image is long) the size of the image must
-    be fixed in the export.
+    Numerics: sums are kept in float32 (float64 for float64 images), those of the kernel's gradient in float64
+    from tile to tile. Cost: the operator's; with channels, where torch's own convolution is estimated to be
+    faster forward and backward, that is what runs (`corr2d.explain` tells).
+
+    An export to ONNX gets torch's own operators, as does one of `corr2d.corr2d` on tensors. Where torch has
+    no such padding (border="symmetric", or a mirror farther away than the image is long) the size of the
+    image must be fixed in the export.
 
     References
     ----------
@@ -188,11 +191,9 @@ class Conv2D(torch.nn.Module):
         if not isinstance(image, (torch.Tensor, torch.fx.Proxy)):
             got = f"a {type(image).__name__}" if isinstance(image, (list, tuple)) else describe(image)
             raise TypeError(f"Conv2D: image must be a torch tensor, got {got}. Use torch.as_tensor(image).")
-        if torch.onnx.is_in_onnx_export():
-            return exported(options_of(self), image, self.weight, self.bias)
         bias: torch.Tensor | None = self.bias
         if bias is not None and self.in_channels is None:
-            bias = bias[0]
+            bias = bias.reshape(())
         result: torch.Tensor = corr2d(
             image,
             self.weight,
@@ -295,7 +296,7 @@ class Conv2D(torch.nn.Module):
         return conv.train(self.training)
 
 
-def take_options(layer: torch.nn.Module, options: Options) -> None:
+def take_options(layer: torch.nn.Module, options: LayerOptions) -> None:
     """Set the options as the layer's attributes."""
     for field in fields(options):
         setattr(layer, field.name, getattr(options, field.name))

@@ -25,7 +25,7 @@ BORDER_OF_MODE = {"zeros": "constant", "reflect": "reflect", "replicate": "edge"
 
 
 @dataclass(frozen=True)
-class Options:
+class LayerOptions:
     """What a layer is, apart from the values of its parameters.
 
     Attributes
@@ -96,12 +96,14 @@ def checked(
     dilation: Any,
     groups: Any,
     anchor: Any,
-) -> Options:
+) -> LayerOptions:
     """Check every option by the operator's rules and give it its one spelling."""
     size = whole_pair("kernel_size", kernel_size, least=1)
     channels = _channels(in_channels, out_channels, groups)
     steps, holes = whole_pair("stride", stride, least=1), whole_pair("dilation", dilation, least=1)
-    given = Options(size, *channels, steps, padding, border, read_number(fill), holes, int(groups), anchor)
+    given = LayerOptions(
+        size, *channels, steps, padding, border, read_number(fill), holes, int(groups), anchor
+    )
     rows, columns = given.axes()
     if not isinstance(padding, str):
         sides = ((rows.before, rows.after), (columns.before, columns.after))
@@ -110,12 +112,12 @@ def checked(
     borders = (rows.border, columns.border)
     named = borders[0] if borders[0] == borders[1] else borders
     tap = None if anchor is None else whole_pair("anchor", anchor, least=0)
-    return Options(size, *channels, steps, padding, named, given.fill, holes, int(groups), tap)
+    return LayerOptions(size, *channels, steps, padding, named, given.fill, holes, int(groups), tap)
 
 
-def options_of(layer: Any) -> Options:
+def options_of(layer: Any) -> LayerOptions:
     """Read the options back from a layer's attributes."""
-    return Options(**{field.name: getattr(layer, field.name) for field in fields(Options)})
+    return LayerOptions(**{field.name: getattr(layer, field.name) for field in fields(LayerOptions)})
 
 
 def _channels(in_channels: Any, out_channels: Any, groups: Any) -> tuple[int | None, int | None]:

@@ -10,15 +10,17 @@ from typing import Any
 
 import torch
 
-from corr2d.adjoints import Geometry
-from corr2d.autograd.choice import torch_is_cheaper
-from corr2d.correlation import explain
+from corr2d.correlation.options import Options
+from corr2d.correlation.tensors import decided
 from corr2d.errors import describe, door, refuse
 from corr2d.nn.conversion import TORCH_ONLY, obstacle, options_from_torch
 from corr2d.nn.layer import Conv2D, take_options
+from corr2d.nn.options import LayerOptions
 from corr2d.printed import Printed
 
 Shape = tuple[int, ...]
+# The shapes of the images that convolutions were called with; None for a call by keyword.
+Seen = Mapping[torch.nn.Conv2d, Sequence[Shape | None]]
 
 # Pixels on each side of the image that the planner is asked about where no example is given: between the
 # first and the last layer of a network for photographs.
@@ -85,10 +87,11 @@ def replace_conv2d(model: torch.nn.Module, *, example: Any = None, everything: b
 
     Notes
     -----
-    Replaced is what the planner would run in an engine of this library: forward or, for weights that learn,
-    one of the gradients. It gives dense layers of many channels to torch's own convolution, and nothing is
-    won by calling that through another layer. Lazy, parametrized, pruned, subclassed and wrapped convolutions
-    are left alone, with what to do in the report.
+    Replaced is what `corr2d` would compute in an engine of this library: forward or, for weights that learn,
+    one of the gradients. It leaves dense layers of many channels, and small ones, to torch's own convolution,
+    and nothing is won by calling that through another layer. Lazy, parametrized, pruned, subclassed and
+    wrapped convolutions are left alone, with what to do in the report; so are those that the example calls by
+    keyword.
 
     Call it before the model is compiled, exported or wrapped for distributed training.
 
@@ -110,17 +113,19 @@ def replace_conv2d(model: torch.nn.Module, *, example: Any = None, everything: b
     seen = None if example is None else _image_shapes(model, list(found), _arguments(model, example))
     replaced: dict[str, str] = {}
     kept: dict[str, str] = {}
-    chosen = []
+    chosen = []  # all that might be refused is done before the first layer changes
     for conv, name in found.items():
-        hindrance = obstacle(conv)
+        hindrance = obstacle(conv) or _called_by_keyword(conv, seen)
         if hindrance:
             kept[name] = ". ".join(hindrance)
             continue
-        gains, reason = (True, "asked for") if everything else _judged(conv, seen)
+        options = options_from_torch(conv)
+        gains, reason = (True, "asked for") if everything else _judged(conv, options, seen)
         (replaced if gains else kept)[name] = reason
-        chosen += [conv] * gains
-    for conv in chosen:
-        _become(conv)
+        if gains:
+            chosen.append((conv, options))
+    for conv, options in chosen:
+        _become(conv, options)
     return Replacement(replaced, kept)
 
 
@@ -136,55 +141,52 @@ def _convolutions(model: torch.nn.Module) -> dict[torch.nn.Conv2d, str]:
     }
 
 
-def _become(conv: Any) -> None:
+def _called_by_keyword(conv: torch.nn.Conv2d, seen: Seen | None) -> tuple[str, str] | None:
+    if seen is None or None not in seen.get(conv, []):
+        return None
+    return "called by keyword: a Conv2D takes an image, not an input", "Call it as conv(image)."
+
+
+def _become(conv: Any, options: LayerOptions) -> None:
     """Change a convolution's class, which is how torch itself parametrizes a layer and makes a lazy one real.
 
     A new layer in its place would lose whoever holds the old one: hooks, shared places, lists of modules.
     """
-    options = options_from_torch(conv)
     for name in TORCH_ONLY:
         vars(conv).pop(name, None)
     conv.__class__ = Conv2D
     take_options(conv, options)
 
 
-def _judged(
-    conv: torch.nn.Conv2d, seen: Mapping[torch.nn.Conv2d, Sequence[Shape]] | None
-) -> tuple[bool, str]:
-    """Ask the planner whether a layer gains, and give what it says."""
+def _judged(conv: torch.nn.Conv2d, options: LayerOptions, seen: Seen | None) -> tuple[bool, str]:
+    """Ask who would compute the layer, whether it gains by that, and give what is said."""
     if seen is not None and conv not in seen:
         return False, "not reached by the example"
     if conv.weight.device.type != "cpu":
         return False, f"on {conv.weight.device.type}, where torch's own operators do the work"
-    shapes = [_nominal(conv)] if seen is None else seen[conv]
+    shapes = [_nominal(conv)] if seen is None else [shape for shape in seen[conv] if shape is not None]
     # The layer that is called at several sizes is judged at the largest, where most of its time goes.
     shape = max(shapes, key=math.prod)
     if math.prod(shape) == 0:
         return False, "no image to judge by: the example is empty"
-    faster = _faster_directions(conv, shape)
+    faster = _faster_directions(conv, options, shape)
     pixels = " x ".join(map(str, shape))
     if faster:
         return True, f"faster for {pixels}: {', '.join(faster)}"
     return False, f"torch's own convolution is the fastest for {pixels}"
 
 
-def _faster_directions(conv: torch.nn.Conv2d, shape: Shape) -> list[str]:
+def _faster_directions(conv: torch.nn.Conv2d, options: LayerOptions, shape: Shape) -> list[str]:
     """Name what would run in an engine of ours: forward and, where the layer learns, its two gradients."""
-    options = options_from_torch(conv)
-    image, kernel = conv.weight.detach().new_zeros(()).expand(shape), _any_kernel(conv)
-    plan = explain(image, kernel, **options.call)
-    faster = [f"forward by {plan.engine}"] * (plan.engine != "torch")
-    if conv.weight.requires_grad:
-        rows, columns = options.axes((shape[-2], shape[-1]))
-        geometry = Geometry(rows, columns, options.groups)
-        batch = (math.prod(shape[:-3]), *shape[-3:])
-        gained = [
-            operand
-            for operand in ("image", "kernel")
-            if not torch_is_cheaper(operand, batch, tuple(kernel.shape), geometry, image, kernel)
-        ]
-        faster += [f"gradient of {' and '.join(gained)}"] * bool(gained)
-    return faster
+    learns = conv.weight.requires_grad
+    image = conv.weight.detach().new_zeros(()).expand(shape).requires_grad_(learns)
+    with torch.enable_grad():
+        decision = decided(image, _any_kernel(conv), False, Options(**options.call), conv.bias, out=None)
+    if decision is None:
+        return []
+    gradients = [name for name in decision.ours if name != "forward"]
+    faster = [f"forward by {decision.plan.engine}"] * ("forward" in decision.ours)
+    return faster + [f"gradient of {' and '.join(gradients)}"] * bool(gradients)
 
 
 def _any_kernel(conv: torch.nn.Conv2d) -> torch.Tensor:
@@ -192,7 +194,7 @@ def _any_kernel(conv: torch.nn.Conv2d) -> torch.Tensor:
     if not conv.weight.requires_grad:
         return conv.weight.detach()
     drawn = torch.rand(conv.weight.shape, generator=torch.Generator().manual_seed(0))
-    return drawn.to(conv.weight.dtype)
+    return drawn.to(conv.weight.dtype).requires_grad_()
 
 
 def _nominal(conv: torch.nn.Conv2d) -> Shape:
@@ -215,15 +217,15 @@ def _arguments(model: torch.nn.Module, example: Any) -> tuple[Any, ...]:
 
 def _image_shapes(
     model: torch.nn.Module, convs: Sequence[torch.nn.Conv2d], arguments: tuple[Any, ...]
-) -> dict[torch.nn.Conv2d, list[Shape]]:
+) -> Seen:
     """Run the model once and see the shapes of the images that its convolutions get."""
-    shapes: dict[torch.nn.Conv2d, list[Shape]] = {}
+    shapes: dict[torch.nn.Conv2d, list[Shape | None]] = {}
 
-    def see(conv: Any, inputs: tuple[Any, ...]) -> None:
-        if inputs and isinstance(inputs[0], torch.Tensor):
-            shapes.setdefault(conv, []).append(tuple(inputs[0].shape))
+    def see(conv: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        if named or (inputs and isinstance(inputs[0], torch.Tensor)):
+            shapes.setdefault(conv, []).append(None if named else tuple(inputs[0].shape))
 
-    watches = [conv.register_forward_pre_hook(see) for conv in convs]
+    watches = [conv.register_forward_pre_hook(see, with_kwargs=True) for conv in convs]
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]), _evaluating(model):
             model(*arguments)
