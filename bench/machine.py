@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ import numpy as np
 
 import corr2d
 from corr2d.engines import instruction_set
+from pages import ROOT
 from race import Call
 
 DISTRIBUTIONS = {
@@ -50,6 +52,7 @@ def describe(threads: int) -> dict[str, Any]:
     """Say what a figure depends on."""
     return {
         "corr2d": corr2d.__version__,
+        "commit": commit(),
         "cpu": cpu_name(),
         "cpus": os.cpu_count(),
         "threads": threads,
@@ -59,6 +62,17 @@ def describe(threads: int) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "versions": {name: _version(names) for name, names in DISTRIBUTIONS.items()},
     }
+
+
+def commit() -> str | None:
+    """Name what is measured, "dirty" where files differ from the commit; None outside of a repository."""
+    if not (ROOT / ".git").exists():
+        return None
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def cpu_name() -> str:

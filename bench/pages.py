@@ -1,12 +1,13 @@
 """BENCHMARKS.md and BENCHMARKS.json: sections that scripts write, and the tables they are made of.
 
-Each script owns one section of both files, found by its name; what else they hold stays as it is.
+Each script owns one section of both files, found by its name; the other sections stay as they are.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def header(command: str, described: Mapping[str, Any]) -> list[str]:
     """Give the lines that say where the figures come from."""
+    commit = f", commit {described['commit']}" if described.get("commit") else ""
     versions = ", ".join(f"{name} {version or 'missing'}" for name, version in described["versions"].items())
     lines = [
         f"Written by `{command}`; never edited by hand.",
         "",
         f"- Machine: {described['cpu']}, {described['cpus']} CPUs, {described['system']}",
-        f"- corr2d {described['corr2d']}, instruction set {described['instruction_set']}",
+        f"- corr2d {described['corr2d']}{commit}, instruction set {described['instruction_set']}",
         f"- Python {described['python']}, {versions}",
     ]
     if "cpus_given" in described:
@@ -34,18 +36,24 @@ def header(command: str, described: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def write(name: str, text: str, record: Any, folder: Path) -> list[Path]:
-    """Put the section `name` into BENCHMARKS.md and BENCHMARKS.json; what else they hold stays."""
+def write(name: str, title: str, text: str, record: Any, folder: Path) -> list[Path]:
+    """Put the section `name` into BENCHMARKS.md and BENCHMARKS.json; other sections stay."""
     page, data = folder / "BENCHMARKS.md", folder / "BENCHMARKS.json"
-    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-    before = page.read_text(encoding="utf-8") if page.exists() else "# Benchmarks\n"
-    head, found, rest = before.partition(begin)
-    tail = rest.partition(end)[2] if found else ""
-    section = f"{begin}\n## {name}\n\n{text}{end}"
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    sections = dict(re.findall(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", before, flags=re.DOTALL))
+    sections[name] = f"## {title}\n\n{text}"
     records = json.loads(data.read_text(encoding="utf-8")) if data.exists() else {}
-    replace(page, head.rstrip("\n") + "\n\n" + section + (tail or "\n"))
+    titles = [section.partition("\n")[0].removeprefix("## ") for section in sections.values()]
+    contents = "\n".join(f"- [{title}](#{_anchor(title)})" for title in titles)
+    parts = [f"<!-- begin {key} -->\n{section}<!-- end {key} -->" for key, section in sections.items()]
+    replace(page, "\n\n".join(["# Benchmarks", contents, *parts]) + "\n")
     replace(data, as_json({**records, name: record}))
     return [page, data]
+
+
+def _anchor(title: str) -> str:
+    """Name a heading as links do."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
 def as_json(value: Any) -> str:

@@ -209,7 +209,7 @@ def main(given: Sequence[str]) -> int:
     print(page, end="")
     if options.write is not None:
         kept = {"command": options.command, "machine": described, **record(choices, overhead)}
-        for path in write("regret", page, kept, options.write):
+        for path in write("regret", "Does `explain` name the fastest engine?", page, kept, options.write):
             print(f"wrote {path.name}", file=sys.stderr)
     return 0
 

@@ -1,15 +1,17 @@
 """What the operator's tests share: calls (random or listed), their truth, and the one judge of a result.
 
-The judge compares a call with the definition (`corr2d.reference`): integers to the bit, everything else
-within the bound that `explain` states for the engine, nothing more generous.
+The judge compares a call with the definition (`corr2d.reference`, or its twin): integers to the bit, all
+else within the bound that `explain` states for the engine, nothing more generous.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from corr2d import NoEngineError, conv2d, corr2d, explain
-from corr2d.reference import reference
+from corr2d import NoEngineError, conv2d, corr2d, explain, window
+from definition import definition
 
 TESTS = Path(__file__).parent
 OPERATORS = {"corr2d": corr2d, "conv2d": conv2d}
-BORDERS = ("constant", "edge", "reflect", "symmetric", "wrap")
+BORDERS = tuple(window.BORDERS)
 SMALL_INTEGERS = ("bool", "uint8", "int8", "uint16", "int16")
 LARGE_INTEGERS = ("uint32", "int32", "uint64", "int64")
 FLOATS = ("float16", "float32", "float64")
@@ -116,13 +118,38 @@ def sparse(kernel: Any) -> Any:
 _SUITED = {"folded": mirrored, "box": constant, "separable": rank_one, "sparse": sparse}
 
 
+WHOLE_KERNELS = tuple(name for name in KERNEL_DTYPES if np.dtype(name).kind in "bui")
+_FLOATING = ((FLOATS, WHOLE_KERNELS + FLOATS), (SMALL_INTEGERS + LARGE_INTEGERS, FLOATS))
+# What each engine must take of a kernel of its sort: image and kernel dtypes, and options beside padding,
+# borders, fill and bias. The shared tests skip what an engine declines; here declining fails.
+HOME: dict[str, tuple[Any, tuple[dict[str, Any], ...]]] = {
+    "direct": (((IMAGE_DTYPES, KERNEL_DTYPES),), ({"stride": (2, 3)}, {"dilation": (1, 2)})),
+    "folded": (_FLOATING, ({"stride": (2, 3)}, {"dilation": (1, 2)})),
+    "sparse": (_FLOATING, ({"stride": (2, 3)}, {"dilation": (1, 2)})),
+    "fft": ((*_FLOATING, (SMALL_INTEGERS, WHOLE_KERNELS)), ({"stride": (2, 3)}, {"dilation": (1, 2)})),
+    "box": ((*_FLOATING, (SMALL_INTEGERS + LARGE_INTEGERS, WHOLE_KERNELS)), ()),
+    "separable": ((*_FLOATING, (SMALL_INTEGERS, WHOLE_KERNELS)), ({"dilation": (1, 2)},)),
+    "integer": (((("uint8", "int8", "uint16", "int16"), WHOLE_KERNELS),), ({"dilation": (1, 2)},)),
+}
+
+
+def calls_at_home(engine: str, rng: np.random.Generator) -> Iterator[Call]:
+    """The calls that the engine must take."""
+    dtypes, more = HOME[engine]
+    options = ({}, {"padding": "full", "border": "wrap"}, {"padding": 2, "fill": 3, "bias": 2}, *more)
+    for images, kernels in dtypes:
+        for image, kernel, chosen in itertools.product(images, kernels, options):
+            arrays = random_array(rng, (9, 13), image), random_array(rng, (4, 5), kernel, 7)
+            yield Call(*arrays, chosen)
+
+
 def skip_unless_tap_by_tap(engine: str) -> None:
     """Skip where products are not summed one by one, so that even whole numbers come out rounded."""
     if explain(np.ones((9, 9)), np.ones((1, 1)), engine=engine).error_reach is not None:
         pytest.skip(f"{engine} rounds even whole numbers")
 
 
-def by_definition(call: Call) -> tuple[Any, Any]:
+def by_definition(call: Call, define: Any = definition) -> tuple[Any, Any]:
     """The truth, and for sums that round the sum of |kernel||image| (+ |bias|) that error bounds multiply."""
     image, kernel, options = np.asarray(call.image), np.asarray(call.kernel), dict(call.options)
     for ignored in ("dtype", "out", "engine"):
@@ -133,12 +160,12 @@ def by_definition(call: Call) -> tuple[Any, Any]:
     if call.operator == "conv2d":
         kernel = kernel[..., ::-1, ::-1]
         options.update(_mirrored(kernel, options))
-    truth = reference(image, kernel, **options)
+    truth = define(image, kernel, **options)
     weight = None
     if truth.dtype.kind != "i":
         for number in {"fill", "bias"} & set(options):
             options[number] = None if options[number] is None else np.abs(options[number])
-        weight = reference(_magnitude(image), _magnitude(kernel), **options)
+        weight = definition(_magnitude(image), _magnitude(kernel), **options)
     if axis is not None:
         truth = np.moveaxis(truth, -3, axis)
         weight = None if weight is None else np.moveaxis(weight, -3, axis)
@@ -168,7 +195,7 @@ def taps_of(call: Call) -> int:
     return int(np.prod(kernel.shape[-3:] if kernel.ndim == 4 else kernel.shape))
 
 
-def check(call: Call, engine: str | None = None) -> bool:
+def check(call: Call, engine: str | None = None, define: Any = definition) -> bool:
     """Make the call and judge it; False where this engine says that it cannot."""
     call = replace(call, kernel=suited(call.kernel, engine))
     try:
@@ -176,7 +203,7 @@ def check(call: Call, engine: str | None = None) -> bool:
     except NoEngineError:
         assert engine not in (None, "direct"), f"the direct engine must take everything: {call}"
         return False
-    truth, weight = by_definition(call)
+    truth, weight = by_definition(call, define)
     dtype = np.dtype(call.options.get("dtype") or result_dtype(call.image.dtype, call.kernel.dtype))
     assert plan.shape == truth.shape, f"{call}: planned shape {plan.shape}, by definition {truth.shape}"
     assert plan.dtype == dtype.name
@@ -267,18 +294,6 @@ def _worst(wrong: Any, result: Any, expected: Any) -> str:
     return (
         f"{int(wrong.sum())} of {wrong.size} wrong, first at {at}: {result[at]!r} instead of {expected[at]!r}"
     )
-
-
-def by_shifts(image: Any, kernel: Any, sides: Any = ((0, 0), (0, 0)), border: str = "constant") -> Any:
-    """The same sum as one addition of a shifted image per tap: fast enough for large images."""
-    wide = np.pad(image, sides, mode=border).astype(np.result_type(image, kernel, "int64"))
-    kh, kw = kernel.shape
-    h, w = wide.shape[0] - kh + 1, wide.shape[1] - kw + 1
-    total = np.zeros((h, w), wide.dtype)
-    for a in range(kh):
-        for b in range(kw):
-            total += kernel[a, b].astype(wide.dtype) * wide[a : a + h, b : b + w]
-    return total
 
 
 @st.composite

@@ -1,17 +1,23 @@
 """What every test file shares: one hypothesis profile, one parameter for the engines, one for the threads."""
 
 import os
+import sys
+import zlib
+from pathlib import Path
 
 # Before NumPy is imported: each worker's linear algebra would spin on all CPUs, and the workers share them.
 for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
 import corr2d
 from corr2d import NoEngineError
 from corr2d.engines import registry
+
+BENCH = Path(__file__).parents[1] / "bench"
 
 # Derandomised: a red run is red again on the next machine. No database: the checkout stays clean.
 settings.register_profile("corr2d", deadline=None, derandomize=True, database=None, max_examples=120)
@@ -30,13 +36,31 @@ def pytest_generate_tests(metafunc):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """An engine may say that it cannot do what a test asks; the direct one may not."""
+    """An engine may say that it cannot do what a test asks; the direct one may not, nor any of its `HOME`."""
     try:
         return (yield)
     except NoEngineError as reason:
         if pyfuncitem.funcargs.get("engine", "direct") == "direct":
             raise
         pytest.skip(str(reason))
+
+
+@pytest.fixture
+def rng(request):
+    """Random numbers of this test's own: the same whichever tests ran before it, and with xdist."""
+    return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    """Scripts of the bench folder import each other by bare names; afterwards nobody can."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(BENCH))
+    yield
+    sys.path.remove(str(BENCH))
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(BENCH)):
+            del sys.modules[name]
 
 
 @pytest.fixture

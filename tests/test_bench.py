@@ -1,7 +1,9 @@
 """The ladder: it runs, refuses to time what disagrees, and shows losses. Never a time."""
 
 import dataclasses
+import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +18,7 @@ SMALL = "float32, 64x64, dense, 3x3"
 
 
 @pytest.fixture
-def bench(monkeypatch):
-    """Scripts of the bench folder import each other by bare names, as scripts do."""
-    monkeypatch.syspath_prepend(BENCH)
-    before = set(sys.modules)
+def bench(scripts, monkeypatch):
     import ladder.command
     import ladder.peers
 
@@ -27,10 +26,14 @@ def bench(monkeypatch):
     roofs = ladder.limits.Roofs({"float32": 1e11, "float64": 5e10}, 1e10, "nobody")
     monkeypatch.setattr(ladder.command, "measure_roofs", lambda threads: roofs)
     monkeypatch.setattr("machine.cpus_given", lambda threads: float(threads))
-    yield ladder
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(BENCH)):
-            del sys.modules[name]
+    return ladder
+
+
+def body(bench, rows, roofs):
+    """What the page says of these rows."""
+    described = bench.command.machine.describe(1)
+    made = {"command": "a command", "machine": described, "measured": "some cells", "memory": []}
+    return bench.report.body({**made, **bench.report.record(rows, roofs)})
 
 
 @pytest.fixture
@@ -88,6 +91,7 @@ def test_the_script_runs(tmp_path):
         assert calls >= 1
     assert set(cell["differences"]) == set(cell["times"]) - {"corr2d"}
     assert all(0 <= difference <= cell["tolerance"] for difference in cell["differences"].values())
+    assert cell["name"] == "3x3"
     line = next(line for line in done.stdout.splitlines() if line.startswith("| 3x3 "))
     assert ("SLOWER" in line) == (cell["ratio"] is not None and cell["ratio"] < 1)
     # One row of the table that the tour draws is not enough for a picture.
@@ -188,7 +192,7 @@ def test_a_peer_that_would_take_too_long_is_not_run(bench, roofs):
     [given] = bench.operands.operands([cell])
     row = bench.measure.measure(given, [slow], forecast, bench.command.QUICK_PACE, 1)
     assert row.skipped == {"slow": pytest.approx(cell.products / 1e4)}
-    assert "| not run (> 1 s) |" in bench.report.tables([row], roofs)
+    assert "| not run (> 1 s) |" in body(bench, [row], roofs)
     larger, smaller = (dataclasses.replace(cell, shape=(side, 64)) for side in (640, 32))
     forecast.learn(slow, cell, 0.001)
     assert forecast.seconds(slow, cell) == 0.001
@@ -212,19 +216,39 @@ def test_losses_are_shown(bench, roofs):
     assert (lost.fastest_peer, lost.ratio, alone.ratio) == ("fast", 0.75, None)
     assert lost.copy == 5e-4
     rows = [lost, worse, won, alone]
-    verdicts = [
-        line.split("|")[-4].strip()
-        for line in bench.report.tables(rows, roofs).splitlines()
-        if "x" in line[:6]
-    ]
+    page = body(bench, rows, roofs)
+    verdicts = [line.split("|")[-4].strip() for line in page.splitlines() if "x" in line[:6]]
     assert verdicts == ["0.750 (fast) **SLOWER**", "0.250 (fast) **SLOWER**", "4.00 (fast)", "no peer"]
-    summary = bench.report.summary(rows, roofs)
-    assert "geometric mean **0.91** over 3 cells; corr2d is SLOWER in **2** of them" in summary
-    losses = [line.split("|")[1].strip() for line in summary.splitlines() if line.startswith("| ")][2:]
+    assert page.startswith(
+        "Over 3 kinds of call (cells) the fastest other library takes **0.91** times as long"
+    )
+    assert "corr2d is SLOWER in **2** of them." in page
+    lines = page.partition("### Means")[0].splitlines()
+    losses = [line.split("|")[1].strip() for line in lines if line.startswith("| ")][2:]
     assert losses == [cells[1].title, cells[0].title]
-    assert "is slower in none of them" in bench.report.summary([won], roofs)
-    assert bench.report.record(rows, roofs)["losses"] == [cells[0].title, cells[1].title]
-    assert "nothing to compare with" in bench.report.summary([alone], roofs)
+    assert "is slower in none of them" in body(bench, [won], roofs)
+    assert "nothing to compare with" in body(bench, [alone], roofs)
+
+
+def test_a_wider_result_than_the_groups_says_so(bench, roofs):
+    cell = next(bench.cells.quick())
+    [kept] = bench.report.record([made_row(bench, 1e-3, {}, cell, result="int64")], roofs)["cells"]
+    assert (kept["name"], kept["result"]) == (f"{cell.name} to int64", "int64")
+
+
+@pytest.mark.parametrize("name", ["ladder", "layers"])
+def test_the_committed_page_is_what_the_reporter_writes_of_the_committed_record(bench, name, tmp_path):
+    """No page shows a number that no script made."""
+    if name == "layers":
+        pytest.importorskip("torch")
+    import pages
+
+    report = importlib.import_module(f"{name}.report")
+    for file in ("BENCHMARKS.md", "BENCHMARKS.json"):
+        shutil.copy(pages.ROOT / file, tmp_path)
+    record = json.loads((tmp_path / "BENCHMARKS.json").read_text(encoding="utf-8"))[name]
+    for written in pages.write(name, report.TITLE, report.body(record), record, tmp_path):
+        assert written.read_bytes() == (pages.ROOT / written.name).read_bytes(), written.name
 
 
 def test_goals(bench, roofs):
@@ -261,9 +285,8 @@ def test_goals(bench, roofs):
     }
     assert roofs.share(rows[0]) == pytest.approx(0.5)
     assert roofs.share(rows[1]) == pytest.approx(25 * 2048**2 / 1e11 / 1e-3)
-    assert "NOT REACHED: float32, 2048x2048, dense, k = 5 to 11: at least 2.5" in bench.report.summary(
-        rows, roofs
-    )
+    told = "- NOT REACHED: float32, 2048x2048, dense, k = 5 to 11: at least 2.5"
+    assert told in body(bench, rows, roofs)
 
 
 def test_what_the_tour_draws(bench, tmp_path):

@@ -1,28 +1,19 @@
 """The benchmark of edges: everybody computes the same, or is named and not timed; and a page comes out."""
 
-import sys
-from pathlib import Path
+import json
 
 import numpy as np
 import pytest
 
-BENCH = Path(__file__).parents[1] / "bench"
-
 
 @pytest.fixture
-def speed(monkeypatch):
-    """Scripts of the bench folder import each other by bare names, as scripts do."""
-    monkeypatch.syspath_prepend(BENCH)
-    before = set(sys.modules)
+def speed(scripts, monkeypatch):
     import edges.speed
 
     monkeypatch.setattr(edges.speed, "SHAPES", {"tiny": (40, 52)})
     monkeypatch.setattr(edges.speed, "QUICK", edges.speed.Pace(turn=1e-5, budget=1e-4, fewest=1, most=1))
     monkeypatch.setattr("machine.cpus_given", lambda threads: float(threads))
-    yield edges.speed
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(BENCH)):
-            del sys.modules[name]
+    return edges.speed
 
 
 def test_everybody_agrees_and_a_page_is_written(speed, monkeypatch, tmp_path, capsys):
@@ -34,7 +25,15 @@ def test_everybody_agrees_and_a_page_is_written(speed, monkeypatch, tmp_path, ca
     assert "DISAGREE" not in told
     for title in ("sobel, tiny, uint8", "scharr, tiny, float32", "canny as cv2.Canny, tiny, uint8"):
         assert f"| {title} " in told
-    assert '"rival"' in (tmp_path / "docs" / "edges-speed.json").read_text(encoding="utf-8")
+    found = json.loads((tmp_path / "docs" / "edges-speed.json").read_text(encoding="utf-8"))
+    assert speed.page(found) == told
+    assert all(cell["ratio"] and cell["rival"] in cell["times"] for cell in found["cells"])
+
+
+def test_the_committed_page_is_what_the_reporter_writes_of_the_committed_record(speed):
+    """No page shows a number that no script made."""
+    record = json.loads((speed.ROOT / "docs" / "edges-speed.json").read_text(encoding="utf-8"))
+    assert speed.page(record) == (speed.ROOT / "docs" / "edges-speed.md").read_text(encoding="utf-8")
 
 
 def test_who_computes_something_else_is_not_timed(speed):
@@ -45,7 +44,9 @@ def test_who_computes_something_else_is_not_timed(speed):
     row = speed.measure(cell, speed.QUICK)
     assert name not in row.times
     assert "differs from corr2d by 1" in row.disagreements[name]
-    assert "DISAGREES" in speed.page([row], "command", speed.machine.describe(1))
+    page = speed.page(speed.record([row], "command", speed.machine.describe(1)))
+    assert "| DISAGREES " in page
+    assert f"DISAGREEMENTS, not timed:\n\n- {cell.title}, {name}: differs" in page
 
 
 def test_a_photograph_of_any_size(speed):

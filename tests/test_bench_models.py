@@ -1,8 +1,6 @@
 """The benchmarks of the plan: regret, calibration of the cost models, the worth of a thread."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,21 +8,12 @@ import pytest
 import corr2d
 from corr2d.engines import registry
 
-BENCH = Path(__file__).parents[1] / "bench"
-
 
 @pytest.fixture(autouse=True)
-def bench(monkeypatch):
-    """Scripts of the bench folder import each other by bare names, as scripts do."""
-    monkeypatch.syspath_prepend(BENCH)
-    before = set(sys.modules)
+def bench(scripts, monkeypatch):
     import machine
 
     monkeypatch.setattr(machine, "cpus_given", lambda threads: float(threads))
-    yield
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(BENCH)):
-            del sys.modules[name]
 
 
 def choice(named, **seconds):

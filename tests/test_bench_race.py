@@ -1,31 +1,24 @@
 """What all benchmark scripts share: races, and the page that they write to."""
 
 import json
-import sys
-from pathlib import Path
+import shutil
 
 import numpy as np
 import pytest
 
-BENCH = Path(__file__).parents[1] / "bench"
-
 
 @pytest.fixture
-def race(monkeypatch):
-    monkeypatch.syspath_prepend(BENCH)
+def race(scripts):
     import race
 
-    yield race
-    del sys.modules["race"]
+    return race
 
 
 @pytest.fixture
-def pages(monkeypatch):
-    monkeypatch.syspath_prepend(BENCH)
+def pages(scripts):
     import pages
 
-    yield pages
-    del sys.modules["pages"]
+    return pages
 
 
 @pytest.mark.parametrize(
@@ -85,19 +78,40 @@ def test_quartiles(race):
 
 
 def test_writing_again_replaces_one_section_only(pages, tmp_path):
-    pages.write("other", "theirs\n", {"kept": 1}, tmp_path)
+    pages.write("other", "Another", "theirs\n", {"kept": 1}, tmp_path)
     for text in ("old\n", "new\n"):
-        pages.write("ladder", text, {"text": text}, tmp_path)
+        pages.write("ladder", "The ladder", text, {"text": text}, tmp_path)
     page = (tmp_path / "BENCHMARKS.md").read_text(encoding="utf-8")
-    pages.write("other", "theirs\n", {"kept": 1}, tmp_path)
+    pages.write("other", "Another", "theirs\n", {"kept": 1}, tmp_path)
     assert (tmp_path / "BENCHMARKS.md").read_text(encoding="utf-8") == page
-    assert page.count("theirs") == page.count("new\n") == page.count("# Benchmarks\n") == 1
+    assert (
+        page.count("theirs")
+        == page.count("new\n")
+        == page.count("# Benchmarks\n")
+        == page.count("## The ladder\n")
+        == 1
+    )
     assert "old" not in page
+    assert page.startswith(
+        "# Benchmarks\n\n- [Another](#another)\n- [The ladder](#the-ladder)\n\n<!-- begin other -->"
+    )
     assert json.loads((tmp_path / "BENCHMARKS.json").read_text(encoding="utf-8")) == {
         "other": {"kept": 1},
         "ladder": {"text": "new\n"},
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["BENCHMARKS.json", "BENCHMARKS.md"]
+
+
+def test_the_header_says_what_was_measured(pages):
+    import machine
+
+    described = machine.describe(1)
+    assert f"- corr2d {described['corr2d']}, commit 1a2b, instr" in "".join(
+        pages.header("c", {**described, "commit": "1a2b"})
+    )
+    assert "commit" not in "".join(pages.header("c", {**described, "commit": None}))
+    inside = (pages.ROOT / ".git").exists() and shutil.which("git")
+    assert bool(described["commit"]) == bool(inside)
 
 
 def test_json_is_json_with_a_line_for_each_record(pages):
@@ -111,7 +125,7 @@ def test_a_broken_file_is_left_alone(pages, tmp_path):
     """Nothing is written before everything is known to be writable."""
     (tmp_path / "BENCHMARKS.json").write_text("{broken", encoding="utf-8")
     with pytest.raises(json.JSONDecodeError):
-        pages.write("ladder", "text\n", {}, tmp_path)
+        pages.write("ladder", "The ladder", "text\n", {}, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["BENCHMARKS.json"]
 
 

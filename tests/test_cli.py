@@ -19,6 +19,7 @@ import corr2d
 from corr2d import images, kernels, reference
 from corr2d.cli import main
 from corr2d.cli.options import read_border, read_kernel, read_padding, read_pair
+from corr2d.tour.chapters import registry
 
 COMMAND = (sys.executable, "-m", "corr2d")
 PLAIN = re.compile(r"[\x1b╭╮╰╯│─━┃]")
@@ -251,11 +252,17 @@ def test_what_is_cut_off_is_said_once_unless_asked_for(run: Any, here: Path) -> 
 # What is refused, before any work
 
 BAD_OPTIONS = {
-    "unknown kernel": (("-k", "soble-x"), "Did you mean 'sobel-x'"),
-    "unknown parameter": (("-k", "gaussian:sgima=2"), "Did you mean 'sigma'"),
-    "ragged kernel": (("-k", "1,2;3"), "rows of equal length"),
-    "no number": (("-k", "1,x"), "must be"),
-    "no such file": (("-k", "gone.csv"), "must be an existing file, got 'gone.csv'"),
+    "unknown kernel": (("-k", "soble-x"), "corr2d: --kernel must be one of 'identity', 'box'"),
+    "misspelt kernel": (("-k", "soble-x"), "got 'soble-x'. Did you mean 'sobel-x'?"),
+    "unknown parameter": (
+        ("-k", "gaussian:sgima=2"),
+        "corr2d: --kernel 'gaussian:sgima=2': a parameter of 'gaus",
+    ),
+    "misspelt parameter": (("-k", "gaussian:sgima=2"), "Did you mean 'sigma'"),
+    "wrong parameter": (("-k", "box:size=0"), "corr2d: --kernel 'box:size=0': size must be"),
+    "ragged kernel": (("-k", "1,2;3"), "corr2d: --kernel must be a table of rows of equal length"),
+    "no number": (("-k", "1,x"), "corr2d: --kernel must be"),
+    "no such file": (("-k", "gone.csv"), "corr2d: --kernel must be an existing file, got 'gone.csv'"),
     "kernel file of no kind": (("-k", "fake.png"), "'fake.png'"),
     "padding": (("--padding", "sane"), "Did you mean 'same'"),
     "padding of three": (("--padding", "1,2,3"), "TOP,BOTTOM,LEFT,RIGHT"),
@@ -405,7 +412,9 @@ def test_explain_prints_the_plan_of_the_picture(run: Any, here: Path) -> None:
     assert not PLAIN.search(ran.out)
 
 
-def test_the_tour_says_where_it_is(run: Any, here: Path) -> None:
+def test_the_tour_says_where_it_is(run: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chapters = {"edges": registry()["edges"]}
+    monkeypatch.setattr("corr2d.tour.registry", lambda: chapters)
     images.write("photo.png", np.random.default_rng(0).integers(0, 256, (40, 40)).astype(np.uint8))
     ran = run("tour", "-o", "walk", "--image", "photo.png")
     assert (ran.code, ran.out, ran.err) == (0, os.path.join("walk", "index.html") + "\n", "")

@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 
 import corr2d as package
-from cases import run_python
+from cases import BORDERS, run_python
 from corr2d import corr2d, explain
-
-RNG = np.random.default_rng(7)
-BORDERS = ("constant", "edge", "symmetric", "reflect", "wrap")
 
 
 def bits(array):
@@ -18,10 +15,10 @@ def bits(array):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "float16"])
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("channels", [2, 3, 4])
-def test_a_photograph_has_the_bits_of_its_planes(dtype, border, channels):
+def test_a_photograph_has_the_bits_of_its_planes(dtype, border, channels, rng):
     """(H, W, C) is filtered where it lies; the result is that of each plane alone, to the bit."""
-    photograph = (RNG.random((23, 41, channels)) * 200).astype(dtype)
-    kernel = RNG.normal(size=(3, 4)).astype(np.float32)
+    photograph = (rng.random((23, 41, channels)) * 200).astype(dtype)
+    kernel = rng.normal(size=(3, 4)).astype(np.float32)
     for options in (
         {"padding": "same"},
         {"padding": ((1, 5), (60, 2)), "dilation": (2, 3)},
@@ -36,23 +33,21 @@ def test_a_photograph_has_the_bits_of_its_planes(dtype, border, channels):
         assert bits(whole) == bits(np.stack(planes, axis=-1))
 
 
-def test_a_photograph_of_many_tiles_on_any_threads():
-    photograph = RNG.integers(0, 256, (150, 700, 3), dtype=np.uint8)
-    kernel = RNG.normal(size=(5, 5))
-    before = package.get_num_threads()
+def test_a_photograph_of_many_tiles_on_any_threads(rng, restored_threads):
+    photograph = rng.integers(0, 256, (150, 700, 3), dtype=np.uint8)
+    kernel = rng.normal(size=(5, 5))
     results = []
     for threads in (1, 3):
         package.set_num_threads(threads)
         options = {"padding": "same", "border": "reflect", "engine": "direct"}
         results.append(corr2d(photograph, kernel, channel_axis=-1, **options))
-    package.set_num_threads(before)
     assert bits(results[0]) == bits(results[1])
     planar = corr2d(np.moveaxis(photograph, -1, 0).copy(), kernel, **options)
     assert bits(results[0]) == bits(np.moveaxis(planar, 0, -1))
 
 
-def test_a_photograph_into_a_strided_out():
-    photograph = RNG.random((9, 20, 3))
+def test_a_photograph_into_a_strided_out(rng):
+    photograph = rng.random((9, 20, 3))
     room = np.full((9, 20, 6), -1.0)
     corr2d(photograph, np.ones((3, 3)), padding="same", channel_axis=-1, out=room[..., ::2])
     assert bits(room[..., ::2]) == bits(corr2d(photograph, np.ones((3, 3)), padding="same", channel_axis=-1))

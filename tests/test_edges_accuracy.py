@@ -3,29 +3,21 @@
 The measures are those of docs/edges-accuracy.md (bench/edges), on fewer pictures.
 """
 
+import json
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-BENCH = Path(__file__).parents[1] / "bench"
 NOISE = 0.05
 
 
 @pytest.fixture(scope="module")
-def bench():
-    """Scripts of the bench folder import each other by bare names, as scripts do."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(BENCH))
+def bench(scripts):
     import edges.accuracy
 
-    yield edges.accuracy
-    sys.path.remove(str(BENCH))
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(BENCH)):
-            del sys.modules[name]
+    return edges.accuracy
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +42,23 @@ def test_a_better_library_would_be_named(bench, found):
     assert bench.worse(rows) == ["OpenCV's Sobel 3: direction, °"]
     rows[theirs] = type(best)(*[math.inf] * 4, 1.0)
     assert bench.worse(rows) == ["OpenCV's Sobel 3: merit"]
+
+
+def test_the_page_is_made_of_the_record(bench, found):
+    record = bench.record(found, "a command", 8, 2)
+    page = bench.page(json.loads(json.dumps(record)))
+    assert "Written by `a command`" in page
+    assert "at 8 angles and 2 offsets" in page
+    for kind, noise in found:
+        told = page.partition(f"## {kind}, {f'noise {noise:g}' if noise else 'no noise'}\n\n")[2]
+        assert told.startswith(bench.table(found[kind, noise]))
+
+
+def test_the_committed_page_is_what_the_reporter_writes_of_the_committed_record(bench):
+    """No page shows a number that no script made."""
+    docs = Path(__file__).parents[1] / "docs"
+    record = json.loads((docs / "edges-accuracy.json").read_text(encoding="utf-8"))
+    assert bench.page(record) == (docs / "edges-accuracy.md").read_text(encoding="utf-8")
 
 
 def test_every_operator_of_every_library_is_judged(found):

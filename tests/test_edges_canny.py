@@ -6,6 +6,7 @@ from scipy import ndimage
 
 import corr2d
 import edges_slow
+from cases import BORDERS
 from corr2d import kernels
 from corr2d.edges import CannyStages, canny, canny_stages, detection, gradient
 from corr2d.edges.components import components
@@ -13,7 +14,6 @@ from corr2d.edges.detection import Question, detect
 from corr2d.edges.thresholds import FALSE_ALARM, LOW_OF_HIGH
 
 SHAPES = [(1, 1), (1, 9), (9, 1), (2, 2), (3, 130), (64, 5), (65, 66), (129, 63)]
-BORDERS = ("symmetric", "edge", "reflect", "wrap", "constant")
 
 
 def landscape(shape, seed=0, sigma=1.5):

@@ -16,10 +16,6 @@ SLOW = ("receptive_field", "train_a_layer")
 pytest.importorskip("matplotlib")
 
 
-def test_there_are_examples():
-    assert len(SCRIPTS) >= 8
-
-
 @pytest.mark.parametrize(
     "script",
     [
@@ -39,10 +35,3 @@ def test_example(script, tmp_path, monkeypatch, capsys):
         pixels = images.read(path).pixels
         assert pixels.shape[1] > 500, "too small to be read"
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20, "hardly anything is drawn"
-
-
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_examples_say_what_they_write(script):
-    text = script.read_text(encoding="utf-8")
-    assert f"{script.stem}.png" in text
-    assert 'if __name__ == "__main__":' in text

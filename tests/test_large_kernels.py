@@ -6,13 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from cases import random_array, run_python, suited
+from cases import random_array, suited
 from corr2d import corr2d, explain
 from corr2d.engines import fft, registry
 from corr2d.plan import Kept
 from corr2d.weights import weigh
-
-RNG = np.random.default_rng(77)
 
 
 def truth_by_fft(image, kernel, border):
@@ -26,10 +24,10 @@ def truth_by_fft(image, kernel, border):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "uint16"])
 @pytest.mark.parametrize("size", [3, 9, 10, 11, 13, 14, 15, 16, 21, 31, 63, 64])
-def test_every_engine_agrees_on_both_sides_of_every_switch(engine, dtype, size):
+def test_every_engine_agrees_on_both_sides_of_every_switch(engine, dtype, size, rng):
     """Kernels around the sizes where the plan changes engines, on an image of several tiles."""
-    image = RNG.integers(0, 256, (211, 263)).astype(dtype)
-    kernel = suited(random_array(RNG, (size, size), "int16" if dtype[0] == "u" else dtype, 5), engine)
+    image = rng.integers(0, 256, (211, 263)).astype(dtype)
+    kernel = suited(random_array(rng, (size, size), "int16" if dtype[0] == "u" else dtype, 5), engine)
     options = {"padding": "same", "border": "reflect"}
     plan = explain(image, kernel, engine=engine, **options)
     result = corr2d(image, kernel, engine=engine, **options)
@@ -42,10 +40,10 @@ def test_every_engine_agrees_on_both_sides_of_every_switch(engine, dtype, size):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_bright_batch_neighbour_does_not_spoil_a_dark_image(engine, dtype):
+def test_a_bright_batch_neighbour_does_not_spoil_a_dark_image(engine, dtype, rng):
     """Two images may share one complex tile; each keeps the accuracy of its own magnitude."""
-    kernel = suited(random_array(RNG, (15, 15), dtype), engine)
-    image = RNG.normal(size=(64, 64)).astype(dtype)
+    kernel = suited(random_array(rng, (15, 15), dtype), engine)
+    image = rng.normal(size=(64, 64)).astype(dtype)
     pair = np.stack([image * dtype_of(dtype, 1e8), image * dtype_of(dtype, 1e-8)])
     plan = explain(pair, kernel, engine=engine)
     together = corr2d(pair, kernel, engine=engine)
@@ -60,9 +58,9 @@ def dtype_of(dtype, value):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_pixel_that_is_not_finite_reaches_its_windows_and_no_others(engine, value):
-    kernel = suited(random_array(RNG, (17, 13), "float32"), engine)
-    image = RNG.normal(size=(300, 310)).astype("float32")
+def test_a_pixel_that_is_not_finite_reaches_its_windows_and_no_others(engine, value, rng):
+    kernel = suited(random_array(rng, (17, 13), "float32"), engine)
+    image = rng.normal(size=(300, 310)).astype("float32")
     clean = corr2d(image, kernel, padding="same", engine=engine)
     for y, x in [(0, 0), (150, 155), (299, 309), (127, 128)]:
         spoilt = image.copy()
@@ -87,38 +85,6 @@ def test_pixels_near_the_largest_number_do_not_overflow_on_the_way(engine):
     assert np.isfinite(corr2d(image, kernel, engine=engine)).all()
 
 
-PEAK = """
-import sys
-from pathlib import Path
-import numpy as np
-from cases import suited
-from corr2d import corr2d
-def resident(line):
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(text.split()[1]) for text in lines if text.startswith(line))
-engine, dtype, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
-weights = np.random.default_rng(1).integers(1, 5, (size, size))
-kernel = suited(weights.astype("int16" if dtype == "uint8" else dtype), engine)
-image = np.ones((3000, 3100), dtype)
-out = corr2d(image[:200, :200], kernel, padding="same", border="reflect", engine=engine)
-out = np.ones(image.shape, out.dtype)
-Path("/proc/self/clear_refs").write_text("5")
-before = resident("VmRSS")
-corr2d(image, kernel, padding="same", border="reflect", engine=engine, out=out)
-print(resident("VmHWM") - before)
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("size", [5, 31])
-def test_memory_beyond_the_output_is_a_few_mib_per_thread(engine, size):
-    """The image has 9 to 36 MiB, so one hidden copy of it, or of its padded form, shows."""
-    dtype = "uint8" if engine == "integer" else "float32"
-    done = run_python(PEAK, engine, dtype, str(size), CORR2D_NUM_THREADS="2")
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) <= 2 * 4 * 1024, f"{done.stdout.strip()} KiB"
-
-
 def test_the_plan_prefers_what_each_engine_is_for():
     """Large calls with kernels of each sort go to an engine that uses it; no time is asserted."""
     chosen = {}
@@ -135,12 +101,12 @@ def test_the_plan_prefers_what_each_engine_is_for():
 
 @pytest.mark.parametrize("options", [{"border": "reflect"}, {"fill": 40000, "bias": 77}, {"stride": (2, 3)}])
 @pytest.mark.parametrize("dtype", ["uint16", "int16"])
-def test_pixels_of_16_bits_travel_in_halves_where_their_sums_pass_32(dtype, options):
+def test_pixels_of_16_bits_travel_in_halves_where_their_sums_pass_32(dtype, options, rng):
     limits = np.iinfo(dtype)
-    image = RNG.integers(limits.min, limits.max + 1, (150, 171)).astype(dtype)
+    image = rng.integers(limits.min, limits.max + 1, (150, 171)).astype(dtype)
     if "fill" in options:
         options = {**options, "fill": min(options["fill"], limits.max)}
-    kernel = RNG.integers(-400, 401, (41, 38))
+    kernel = rng.integers(-400, 401, (41, 38))
     results = [
         corr2d(image, kernel, padding="same", dtype="int64", engine=name, **options)
         for name in ("direct", "fft")
@@ -193,7 +159,7 @@ def test_plans_are_kept_while_other_threads_keep_theirs():
     assert kept["third"] == 3
 
 
-def test_a_spectrum_that_found_no_memory_is_made_again():
+def test_a_spectrum_that_found_no_memory_is_made_again(rng):
     class Call:
         """Stands for the native core, which marks such a spectrum by a NaN at its start."""
 
@@ -205,7 +171,7 @@ def test_a_spectrum_that_found_no_memory_is_made_again():
             if self.made == 1:
                 values[len(values) // len(planes)] = np.nan  # the second plane's
 
-    weights, call = weigh(random_array(RNG, (2, 1, 5, 5), "float32", 5), exact=False), Call()
+    weights, call = weigh(random_array(rng, (2, 1, 5, 5), "float32", 5), exact=False), Call()
     name = ((16, 16), "float32", 1, 1)
     assert np.isnan(fft._spectrum(weights, name, call, 1)).any()
     assert np.isfinite(fft._spectrum(weights, name, call, 1)).all()

@@ -24,27 +24,27 @@ NDIMAGE = {
 }
 
 
-def kernels(dtype="int64"):
-    return [random_array(RNG, size, dtype) for size in SIZES]
+def kernels(rng, dtype="int64"):
+    return [random_array(rng, size, dtype) for size in SIZES]
 
 
 @pytest.mark.parametrize("mode", ["valid", "same", "full"])
 @pytest.mark.parametrize(
     ("border", "boundary"), [("constant", "fill"), ("symmetric", "symm"), ("wrap", "wrap")]
 )
-def test_scipy_signal(mode, border, boundary):
+def test_scipy_signal(mode, border, boundary, rng):
     signal = pytest.importorskip("scipy.signal")
-    for kernel in kernels():
+    for kernel in kernels(rng):
         options = {"padding": mode, "border": border, "fill": 3}
         peer = {"mode": mode, "boundary": boundary, "fillvalue": 3}
         assert np.array_equal(corr2d(IMAGE, kernel, **options), signal.correlate2d(IMAGE, kernel, **peer))
         assert np.array_equal(conv2d(IMAGE, kernel, **options), signal.convolve2d(IMAGE, kernel, **peer))
 
 
-def test_scipy_signal_complex():
+def test_scipy_signal_complex(rng):
     """SciPy's correlation conjugates its second argument, ours nothing; the convolutions are the same."""
     signal = pytest.importorskip("scipy.signal")
-    image, kernel = random_array(RNG, (9, 12), "complex128"), random_array(RNG, (3, 4), "complex128")
+    image, kernel = random_array(rng, (9, 12), "complex128"), random_array(rng, (3, 4), "complex128")
     expected = signal.correlate2d(image, kernel.conj(), "same")
     np.testing.assert_allclose(corr2d(image, kernel, padding="same"), expected, rtol=1e-13, atol=1e-13)
     expected = signal.convolve2d(image, kernel, "same")
@@ -53,11 +53,11 @@ def test_scipy_signal_complex():
 
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("shape", [(17, 23), (5, 4), (2, 3), (1, 6)])
-def test_scipy_ndimage(border, shape):
+def test_scipy_ndimage(border, shape, rng):
     """Also kernels that look several images past the edge."""
     ndimage = pytest.importorskip("scipy.ndimage")
     image = IMAGE[: shape[0], : shape[1]]
-    for kernel in kernels():
+    for kernel in kernels(rng):
         (kh, kw), mode = kernel.shape, NDIMAGE[border]
         options = {"padding": "same", "border": border, "fill": -7, "anchor": (kh // 2, kw // 2)}
         expected = ndimage.correlate(image.astype(float), kernel, mode=mode, cval=-7)
@@ -76,12 +76,12 @@ def test_scipy_ndimage(border, shape):
     ],
 )
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
-def test_opencv(border, constant, dtype):
+def test_opencv(border, constant, dtype, rng):
     """Every anchor; images of small whole numbers, so that the sums are exact."""
     cv2 = pytest.importorskip("cv2")
-    image = random_array(RNG, (17, 23), dtype if np.dtype(dtype).kind != "f" else "int16").astype(dtype)
+    image = random_array(rng, (17, 23), dtype if np.dtype(dtype).kind != "f" else "int16").astype(dtype)
     depth = cv2.CV_64F if dtype == "float64" else cv2.CV_32F
-    for kernel in kernels():
+    for kernel in kernels(rng):
         kh, kw = kernel.shape
         weights = kernel.astype("float64" if dtype == "float64" else "float32")
         for i, j in {(kh // 2, kw // 2), (0, 0), (kh - 1, kw - 1), (0, kw // 2)}:
@@ -91,9 +91,9 @@ def test_opencv(border, constant, dtype):
             assert np.array_equal(result, np.rint(expected)), (kernel.shape, (i, j))
 
 
-def test_opencv_saturates_as_we_do():
+def test_opencv_saturates_as_we_do(rng):
     cv2 = pytest.importorskip("cv2")
-    image = random_image(RNG, (17, 23), "uint8")
+    image = random_image(rng, (17, 23), "uint8")
     kernel = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
     expected = cv2.filter2D(image, -1, kernel.astype("float32"))
     assert np.array_equal(corr2d(image, kernel, padding="same", border="reflect", dtype="uint8"), expected)
@@ -110,10 +110,10 @@ def torch_conv2d(image, kernel, bias=None, **options):
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("stride", [1, 2, (3, 1)])
 @pytest.mark.parametrize("dilation", [1, (1, 2), 3])
-def test_torch(groups, stride, dilation):
-    image = random_array(RNG, (2, 4, 12, 15), "float64")
+def test_torch(groups, stride, dilation, rng):
+    image = random_array(rng, (2, 4, 12, 15), "float64")
     for shape, padding in itertools.product([(3, 3), (2, 4), (1, 1)], ["valid", 0, 2, (0, 3)]):
-        kernel, bias = random_array(RNG, (6, 4 // groups, *shape), "float64"), random_array(RNG, 6, "float64")
+        kernel, bias = random_array(rng, (6, 4 // groups, *shape), "float64"), random_array(rng, 6, "float64")
         options = {"stride": stride, "dilation": dilation, "groups": groups, "padding": padding}
         expected = torch_conv2d(image, kernel, bias, **options)
         result = corr2d(image, kernel, bias=bias, **options)
@@ -123,10 +123,10 @@ def test_torch(groups, stride, dilation):
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")  # torch pads a copy; only we do not
 @pytest.mark.parametrize("dilation", [1, 2, 3])
-def test_torch_same(dilation):
-    image = random_array(RNG, (1, 1, 12, 15), "float64")
+def test_torch_same(dilation, rng):
+    image = random_array(rng, (1, 1, 12, 15), "float64")
     for size in SIZES:
-        kernel = random_array(RNG, (1, 1, *size), "float64")
+        kernel = random_array(rng, (1, 1, *size), "float64")
         expected = torch_conv2d(image, kernel, padding="same", dilation=dilation)
         result = corr2d(image, kernel, padding="same", dilation=dilation)
         np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-12)
@@ -135,9 +135,9 @@ def test_torch_same(dilation):
 @pytest.mark.parametrize(
     ("border", "mode"), [("reflect", "reflect"), ("edge", "replicate"), ("wrap", "circular")]
 )
-def test_torch_borders(border, mode):
+def test_torch_borders(border, mode, rng):
     torch = pytest.importorskip("torch")
-    image, kernel = random_array(RNG, (1, 1, 12, 15), "float64"), random_array(RNG, (1, 1, 4, 3), "float64")
+    image, kernel = random_array(rng, (1, 1, 12, 15), "float64"), random_array(rng, (1, 1, 4, 3), "float64")
     padded = torch.nn.functional.pad(torch.from_numpy(image), (3, 5, 2, 7), mode=mode).numpy()
     result = corr2d(image, kernel, padding=((2, 7), (3, 5)), border=border)
     np.testing.assert_allclose(result, torch_conv2d(padded, kernel), rtol=1e-12, atol=1e-12)
@@ -152,8 +152,8 @@ def test_numpy_pad(border):
         assert np.array_equal(corr2d(IMAGE, [[1]], padding=sides, border=border, fill=9), expected)
 
 
-def test_numpy_correlate_on_single_rows():
-    row, taps = FLOATS[:1], random_array(RNG, (1, 5), "float64")
+def test_numpy_correlate_on_single_rows(rng):
+    row, taps = FLOATS[:1], random_array(rng, (1, 5), "float64")
     for mode in ("valid", "full"):
         expected = np.correlate(row[0], taps[0], mode)[None]
         np.testing.assert_allclose(corr2d(row, taps, padding=mode), expected, rtol=1e-13, atol=1e-13)
@@ -162,9 +162,9 @@ def test_numpy_correlate_on_single_rows():
 
 
 @pytest.mark.parametrize("channel_axis", [0, -1])
-def test_scikit_image_channels(channel_axis):
+def test_scikit_image_channels(channel_axis, rng):
     filters = pytest.importorskip("skimage.filters")
-    photograph = random_array(RNG, (3, 17, 23) if channel_axis == 0 else (17, 23, 3), "float64")
+    photograph = random_array(rng, (3, 17, 23) if channel_axis == 0 else (17, 23, 3), "float64")
     taps = np.exp(-0.5 * (np.arange(-4, 5) / 1.0) ** 2)
     taps /= taps.sum()
     expected = filters.gaussian(photograph, 1.0, mode="mirror", channel_axis=channel_axis, truncate=4)

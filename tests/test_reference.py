@@ -4,9 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
-from cases import BORDERS
+from cases import BORDERS, by_definition, calls
+from corr2d import corr2d, window
 from corr2d.reference import reference
+from definition import definition, slow
 
 LINE = np.array([[1, 2, 4, 8]])
 
@@ -113,6 +116,35 @@ def test_nan_under_a_zero_weight_counts():
     assert np.isnan(reference(image, [[0, 1], [1, 0]])).tolist() == [[False, True, True], [False, True, True]]
 
 
+def test_it_knows_every_border():
+    assert set(slow.BORDERS) == set(window.BORDERS)
+
+
+def plain_bits(values):
+    """The bits of what is finite; which infinity, where numbers are real; NaN is NaN."""
+    if values.dtype.kind == "c":
+        return np.where(np.isfinite(values), values, np.nan).tobytes()
+    return (
+        np.where(np.isnan(values), np.nan, values).tobytes() if values.dtype.kind == "f" else values.tobytes()
+    )
+
+
+@given(calls())
+@settings(max_examples=400)
+def test_the_fast_twin_of_the_tests_gives_the_same_bits(call):
+    """What the grids of other tests call the definition is this one."""
+    truth, twin = by_definition(call, reference)[0], by_definition(call, definition)[0]
+    assert (truth.shape, truth.dtype) == (twin.shape, twin.dtype)
+    assert plain_bits(truth) == plain_bits(twin)
+
+
+def test_the_fast_twin_is_exact_where_int64_is_not():
+    assert definition(np.array([[2**64 - 1]], np.uint64), [[1]], bias=-(2**64)).tolist() == [[-1]]
+    assert definition([[2**62, 2**62, -(2**62)]], [[1, 1, 1]]).tolist() == [[2**62]]
+    with pytest.raises(OverflowError, match="within int64"):
+        definition([[2**62, 2**62]], [[1, 1]])
+
+
 ONES = np.ones((3, 4), int)
 
 
@@ -150,9 +182,15 @@ ONES = np.ones((3, 4), int)
             ValueError,
             "border must be one of 'constant'.*Did you mean 'wrap'",
         ),
-        (ONES, ONES, {"border": 3}, ValueError, "border must be one of"),
+        (ONES, ONES, {"border": 3}, TypeError, "border must be one of"),
+        (ONES, ONES, {"border": ("wrap", None)}, TypeError, "border must be one of"),
+        (ONES, ONES, {"border": ("wrap",)}, ValueError, "border must be one of"),
+        (ONES, ONES, {"padding": None}, TypeError, "padding must be an int, a pair"),
+        (ONES, ONES, {"padding": ((1, 2), (1, 2.0))}, TypeError, "padding must be an int of at least 0"),
+        (ONES, ONES, {"stride": 1.5}, TypeError, "stride must be an int of at least 1"),
+        (ONES, ONES, {"stride": (1, 2, 3)}, ValueError, "stride must be an int of at least 1"),
         (ONES, ONES, {"stride": 0}, ValueError, "stride must be an int of at least 1"),
-        (ONES, ONES, {"dilation": 1.5}, ValueError, "dilation must be an int of at least 1"),
+        (ONES, ONES, {"dilation": 1.5}, TypeError, "dilation must be an int of at least 1"),
         (ONES, ONES, {"anchor": (0, 0)}, ValueError, "anchor must be used with padding='same'"),
         (
             ONES,
@@ -163,6 +201,7 @@ ONES = np.ones((3, 4), int)
         ),
         (ONES, ONES, {"groups": 2}, ValueError, "groups must be 1 with a kernel of shape"),
         (ONES, ONES[None, None], {"groups": 0}, ValueError, "groups must be an int of at least 1"),
+        (ONES[None], ONES[None, None], {"groups": 1.5}, TypeError, "groups must be an int of at least 1"),
         (ONES, ONES[None, None], {}, ValueError, r"image must be of shape \(..., 1, height, width\)"),
         (np.ones((2, 3, 4)), np.ones((3, 1, 1, 1)), {"groups": 2}, ValueError, "groups must be a divisor"),
         (ONES, ONES, {"fill": 0.5}, ValueError, "fill must be a whole number"),
@@ -177,3 +216,5 @@ def test_refusals(image, kernel, options, kind, message):
     with pytest.raises(kind, match=rf"^reference: {message}") as caught:
         reference(image, kernel, **options)
     assert "\n" not in str(caught.value)
+    with pytest.raises(kind, match=r"^corr2d: "):
+        corr2d(image, kernel, **options)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cases import run_python
-from corr2d import images, kernels, plots, reference
+from corr2d import kernels, plots, reference
 from corr2d.plots.training import Surface, descent, losses
 from corr2d.tour import Code, Picture, Session
 from corr2d.tour.chapters import registry, training
@@ -97,25 +96,6 @@ def test_a_picture_with_nothing_in_it(level):
     for block in blocks:
         if isinstance(block, Picture):
             assert plots.png(block.figure)[:4] == b"\x89PNG"
-
-
-WITHOUT_TORCH = """
-import sys
-sys.modules["torch"] = None
-from corr2d.tour import write_tour
-print(write_tour(sys.argv[1], sys.argv[2]).read_text(encoding="utf-8"))
-"""
-
-
-def test_without_torch_the_chapter_is_a_note(tmp_path):
-    picture = tmp_path / "picture.png"
-    images.write(picture, (GREY * 255).astype(np.uint8))
-    done = run_python(WITHOUT_TORCH, str(tmp_path / "tour"), str(picture))
-    assert done.returncode == 0, done.stderr
-    told = done.stdout.partition('<section id="training">')[2].partition("</section>")[0]
-    assert "A kernel that is learned" in told
-    assert "This chapter needs torch, which is not installed here" in told
-    assert "<img" not in told
 
 
 def drawn_lines(axes):

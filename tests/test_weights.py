@@ -8,12 +8,10 @@ from hypothesis import strategies as st
 from corr2d import corr2d, explain
 from corr2d.weights import MOST_GROWTH, MOST_TERMS, tolerated, weigh
 
-RNG = np.random.default_rng(31)
 
-
-def low_rank(shape, rank, dtype):
+def low_rank(rng, shape, rank, dtype):
     kh, kw = shape
-    return (RNG.normal(size=(kh, rank)) @ RNG.normal(size=(rank, kw))).astype(dtype)
+    return (rng.normal(size=(kh, rank)) @ rng.normal(size=(rank, kw))).astype(dtype)
 
 
 def rebuilt(weights):
@@ -28,9 +26,10 @@ def rebuilt(weights):
     st.integers(2, 40),
     st.integers(1, MOST_TERMS),
     st.sampled_from(["float32", "float64"]),
+    st.integers(0, 2**32 - 1),
 )
-def test_the_rank_of_a_sum_of_terms_is_found(kh, kw, rank, dtype):
-    kernel = low_rank((kh, kw), rank, dtype)
+def test_the_rank_of_a_sum_of_terms_is_found(kh, kw, rank, dtype, seed):
+    kernel = low_rank(np.random.default_rng(seed), (kh, kw), rank, dtype)
     traits = weigh(kernel, exact=False).traits
     if rank > min(kh, kw) // 2 or traits.terms == 0:
         # As many products as the direct sum has, or terms that cancel so much that they would lose accuracy.
@@ -42,10 +41,10 @@ def test_the_rank_of_a_sum_of_terms_is_found(kh, kw, rank, dtype):
     assert difference.max() <= (tolerated(kernel.size) + 4 * MOST_GROWTH) * unit * np.abs(kernel).max()
 
 
-def test_most_low_ranks_are_found():
+def test_most_low_ranks_are_found(rng):
     """The test above accepts a refusal of any one kernel; few may be refused."""
     found = [
-        weigh(low_rank((15, 21), rank, "float32"), exact=False).traits.terms
+        weigh(low_rank(rng, (15, 21), rank, "float32"), exact=False).traits.terms
         for rank in (1, 2, 3)
         for _ in range(40)
     ]
@@ -66,9 +65,9 @@ def test_a_gaussian_is_of_rank_one_however_it_was_computed(size, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_one_weight_off_by_more_than_rounding_is_another_kernel(dtype):
+def test_one_weight_off_by_more_than_rounding_is_another_kernel(dtype, rng):
     """A kernel that is nearly of rank one is not taken for one."""
-    row = RNG.random(9) + 0.5
+    row = rng.random(9) + 0.5
     kernel = np.outer(row, row).astype(dtype)
     assert weigh(kernel, exact=False).traits.terms == 1
     kernel[4, 4] *= 1 + 400 * np.finfo(dtype).eps
@@ -76,9 +75,9 @@ def test_one_weight_off_by_more_than_rounding_is_another_kernel(dtype):
     assert traits.terms != 1 or not traits.local
 
 
-def test_dense_kernels_have_no_terms():
+def test_dense_kernels_have_no_terms(rng):
     for shape in ((3, 3), (7, 7), (31, 31), (1, 9), (9, 1)):
-        assert weigh(RNG.normal(size=shape), exact=False).traits.terms == 0
+        assert weigh(rng.normal(size=shape), exact=False).traits.terms == 0
 
 
 @given(
@@ -114,9 +113,9 @@ def test_constant_mirrored_nonzero_small():
     assert not weigh(np.array([[1.0, 2, 3]]), exact=False).traits.mirrored
 
 
-def test_each_plane_counts():
+def test_each_plane_counts(rng):
     """A stack is of low rank, constant or mirrored only if each of its planes is."""
-    outer, dense = np.outer([1.0, 2, 3], [1, 4, 2]), RNG.normal(size=(3, 3))
+    outer, dense = np.outer([1.0, 2, 3], [1, 4, 2]), rng.normal(size=(3, 3))
     assert weigh(np.stack([outer, 2 * outer])[:, None], exact=False).traits.terms == 1
     assert weigh(np.stack([outer, dense])[:, None], exact=False).traits.terms == 0
     ones = np.ones((2, 1, 3, 3)) * np.array([1, 5])[:, None, None, None]
@@ -139,8 +138,8 @@ def test_tame_kernels_leave_room_for_a_spectrum():
     assert not weigh(np.full((3, 3), 1e-30, np.float32), exact=False).traits.tame
 
 
-def test_what_is_kept_does_not_change_with_the_callers_array():
-    image, kernel = RNG.normal(size=(12, 12)).astype("float32"), np.ones((3, 3), np.float32)
+def test_what_is_kept_does_not_change_with_the_callers_array(rng):
+    image, kernel = rng.normal(size=(12, 12)).astype("float32"), np.ones((3, 3), np.float32)
     before = corr2d(image, kernel)
     kernel[:] = 2
     assert np.allclose(corr2d(image, kernel), 2 * before)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,6 +31,7 @@ COLUMNS: tuple[tuple[str, Callable[[Score], float], str], ...] = (
     ("place, px", lambda it: it.place, "{:.4f}"),
     ("merit", lambda it: it.merit, "{:.3f}"),
 )
+Record = Mapping[str, Any]
 Scores = dict[tuple[str, float], dict[Detector, Score]]
 
 
@@ -83,21 +86,57 @@ def _order(it: Detector) -> tuple[int, int]:
     return places.index(it.operator), DETECTORS.index(it)
 
 
-def page(found: Scores, command: str, angles: int, offsets: int) -> str:
-    """Give the whole document."""
-    versions = {"SciPy": scipy, "scikit-image": skimage, "OpenCV": cv2, "NumPy": np}
-    told = ", ".join(f"{name} {module.__version__}" for name, module in versions.items())
+def record(found: Scores, command: str, angles: int, offsets: int) -> Record:
+    """Give everything that was measured; what does not exist for a scene is left out."""
+    libraries = {"SciPy": scipy, "scikit-image": skimage, "OpenCV": cv2, "NumPy": np}
+    return {
+        "command": command,
+        "corr2d": corr2d.__version__,
+        "versions": {name: module.__version__ for name, module in libraries.items()},
+        "angles": angles,
+        "offsets": offsets,
+        "scenes": [
+            {
+                "kind": kind,
+                "noise": noise,
+                "scores": {
+                    f"{it.library}, {it.name}": {
+                        name: float(f"{value:.10g}") for name, value in asdict(at).items() if value == value
+                    }
+                    for it, at in rows.items()
+                },
+            }
+            for (kind, noise), rows in found.items()
+        ],
+    }
+
+
+def restored(given: Record) -> Scores:
+    """Give the scores of a record."""
+    missing = dict.fromkeys((field.name for field in fields(Score)), math.nan)
+    return {
+        (scene["kind"], scene["noise"]): {
+            it: Score(**{**missing, **scene["scores"][f"{it.library}, {it.name}"]}) for it in DETECTORS
+        }
+        for scene in given["scenes"]
+    }
+
+
+def page(given: Record) -> str:
+    """Give the whole document; it is made of the record alone."""
+    found = restored(given)
+    told = ", ".join(f"{name} {version}" for name, version in given["versions"].items())
     lost = [
         f"{kind}, noise {noise:g}: {text}" for (kind, noise), rows in found.items() for text in worse(rows)
     ]
     parts = [
         "# How true the edges are",
-        f"Written by `{command}`; never edited by hand. corr2d {corr2d.__version__}, {told}.",
-        f"Pictures of {SIDE} x {SIDE} pixels from 0 to 1 whose edges are known exactly, at {angles} angles "
-        f"and {offsets} offsets within a pixel each: ramps, steps blurred by {BLUR} px, bright lines of "
-        f"Gaussian profile ({LINE_WIDTH} px), rings of radii {RADII[0]:g} and {RADII[1]:g} px. Noise is "
-        f"Gaussian, of standard deviation {NOISE:g}, the same for everybody. All components go through the "
-        "same measures (bench/edges/measures.py), so what differs is the operator:",
+        f"Written by `{given['command']}`; never edited by hand. corr2d {given['corr2d']}, {told}.",
+        f"Pictures of {SIDE} x {SIDE} pixels from 0 to 1 whose edges are known exactly, at {given['angles']} "
+        f"angles and {given['offsets']} offsets within a pixel each: ramps, steps blurred by {BLUR} px, "
+        f"bright lines of Gaussian profile ({LINE_WIDTH} px), rings of radii {RADII[0]:g} and {RADII[1]:g} "
+        f"px. Noise is Gaussian, of standard deviation {NOISE:g}, the same for everybody. All components go "
+        "through the same measures (bench/edges/measures.py), so what differs is the operator:",
         f"- **direction**: root mean square error of the orientation within {NEAR:g} px of the edge; "
         "**worst**: the largest one\n"
         "- **anisotropy**: the strength at the angle that fares best over that at the worst one, less 1\n"

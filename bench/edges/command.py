@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from edges import accuracy
-from pages import ROOT, replace
+from pages import ROOT, as_json, replace
 
 
 def main(given: Sequence[str]) -> int:
@@ -24,9 +24,10 @@ def main(given: Sequence[str]) -> int:
         return speed.main(command, write=options.write, quick=options.quick)
     size = (12, 2) if options.quick else (accuracy.ANGLES, accuracy.OFFSETS)
     found = accuracy.measure(*size, told=lambda text: print(text, file=sys.stderr))
-    text = accuracy.page(found, command, *size)
+    record = accuracy.record(found, command, *size)
+    text = accuracy.page(record)
+    print(text, end="")
     if options.write:
         replace(ROOT / "docs" / "edges-accuracy.md", text)
-    else:
-        print(text, end="")
+        replace(ROOT / "docs" / "edges-accuracy.json", as_json(record))
     return int(any(accuracy.worse(rows) for rows in found.values()))

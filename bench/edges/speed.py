@@ -6,10 +6,9 @@ A contestant is a row of `magnitudes` or `cannys`. Before anything is timed its 
 from __future__ import annotations
 
 import importlib
-import json
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +26,10 @@ from pages import ROOT, aligned, as_json, header, replace, rounded, significant
 from race import Call, Disagreement, Pace, Timing, check_agreement, race
 
 Array = np.ndarray
+Record = Mapping[str, Any]
 SHAPES = {"512x512": (512, 512), "1080p": (1080, 1920), "4K": (2160, 3840)}
 DTYPES = ("uint8", "float32")
+MAGNITUDES, CANNYS = "Gradient magnitude", "Canny"
 PACE, QUICK = Pace(budget=0.6, fewest=5, most=25), Pace(budget=0.1, fewest=3, most=7)
 # Thresholds of Canny on 8 bits, in raw Sobel units.
 LOW, HIGH = 80, 160
@@ -204,69 +205,15 @@ def measure(cell: Cell, pace: Pace) -> Row:
     return Row(cell, race(racing, pace), differences, disagreements)
 
 
-def page(rows: list[Row], command: str, described: dict[str, Any]) -> str:
-    """Give the document."""
-    missing = "" if machine.installed("kornia") else "; Kornia is not installed here and was left out"
-    parts = [
-        "# How fast the edges are",
-        "\n".join(header(command, described)),
-        "One call each, in one process and in turns: the median in ms, with [lower, upper quartile] "
-        "for corr2d. The image is scikit-image's cameraman, mirrored up to size. Everybody who can writes "
-        "into an output that is there already. Magnitudes are of raw components with OpenCV's border, agreed "
-        'upon before timing; the edges of `canny(..., compat="opencv")` are cv2.Canny\'s pixel for pixel, '
-        f"those of float32 images differ from scikit-image's in at most {OTHER_EDGES:.0%} of the pixels, "
-        f"because both interpolate in their own way{missing}.",
-    ]
-    wrong = [text for row in rows for text in row.disagreements.values()]
-    if wrong:
-        parts.append("DISAGREEMENTS, not timed:\n\n" + "\n".join(f"- {text}" for text in wrong))
-    rated = [row for row in rows if row.ratio is not None]
-    missed = [row for row in rated if row.ratio < row.cell.goal]
-    parts.append(
-        f"Goal missed in {len(missed)} of {len(rated)} cells."
-        + "".join(
-            f"\n- {row.cell.title}: {row.ratio:.2f} times {row.rival}, goal {row.cell.goal:g}"
-            for row in missed
-        )
-    )
-    magnitudes = [row.ratio for row in rated if row.cell.judged is None]
-    if magnitudes:
-        parts.append(
-            f"Magnitudes: geometric mean {statistics.geometric_mean(magnitudes):.2f} times the fastest peer."
-        )
-    for title, chosen in (
-        ("Gradient magnitude", [row for row in rows if row.cell.judged is None]),
-        ("Canny", [row for row in rows if row.cell.judged is not None]),
-    ):
-        if chosen:
-            parts += [f"## {title}", _table(chosen)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(rows: list[Row]) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row.cell.contestants))
-    lines = [["ms", *names, "ratio", "goal"]]
-    for row in rows:
-        cells = []
-        for name in names:
-            taken = row.times.get(name)
-            text = "" if taken is None else significant(taken.median * 1e3)
-            if taken is not None and name == OURS:
-                text += f" [{significant(taken.lower * 1e3)}, {significant(taken.upper * 1e3)}]"
-            cells.append("DISAGREES" if name in row.disagreements else text)
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        verdict = "" if row.ratio is None else "reached" if row.ratio >= row.cell.goal else "NOT REACHED"
-        lines.append([row.cell.title, *cells, ratio, f"{row.cell.goal:g}: {verdict}"])
-    return aligned(lines)
-
-
-def record(rows: list[Row], described: dict[str, Any]) -> dict[str, Any]:
+def record(rows: list[Row], command: str, described: dict[str, Any]) -> dict[str, Any]:
     """Give everything that was measured, in seconds."""
     return {
+        "command": command,
         "machine": described,
         "timing": ["median", "lower quartile", "upper quartile", "turns", "calls of a turn"],
         "cells": [
             {
+                "group": MAGNITUDES if row.cell.judged is None else CANNYS,
                 "cell": row.cell.title,
                 "times": {
                     name: [rounded(it.median), rounded(it.lower), rounded(it.upper), it.turns, it.calls]
@@ -283,6 +230,68 @@ def record(rows: list[Row], described: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def page(found: Record) -> str:
+    """Give the document; it is made of the record alone."""
+    cells = found["cells"]
+    missing = "" if "Kornia" in _names(cells) else "; Kornia was not installed and was left out"
+    rated = [cell for cell in cells if cell["ratio"] is not None]
+    missed = [cell for cell in rated if cell["ratio"] < cell["goal"]]
+    parts = [
+        "# How fast the edges are",
+        f"Goal missed in {len(missed)} of {len(rated)} cells."
+        + "".join(
+            f"\n- {cell['cell']}: {cell['ratio']:.2f} times {cell['rival']}, goal {cell['goal']:g}"
+            for cell in missed
+        ),
+    ]
+    magnitudes = [cell["ratio"] for cell in rated if cell["group"] == MAGNITUDES]
+    if magnitudes:
+        parts.append(
+            f"Magnitudes: geometric mean {statistics.geometric_mean(magnitudes):.2f} times the fastest peer."
+        )
+    wrong = [text for cell in cells for text in cell["disagreements"].values()]
+    if wrong:
+        parts.append("DISAGREEMENTS, not timed:\n\n" + "\n".join(f"- {text}" for text in wrong))
+    for title in (MAGNITUDES, CANNYS):
+        if chosen := [cell for cell in cells if cell["group"] == title]:
+            parts += [f"## {title}", _table(chosen)]
+    parts += [
+        "## How it was measured",
+        "\n".join(header(found["command"], found["machine"])),
+        "One call each, in one process and in turns: the median in ms, with [lower, upper quartile] "
+        "for corr2d. The image is scikit-image's cameraman, mirrored up to size. Everybody who can writes "
+        "into an output that is there already. Magnitudes are of raw components with OpenCV's border, agreed "
+        'upon before timing; the edges of `canny(..., compat="opencv")` are cv2.Canny\'s pixel for pixel, '
+        f"those of float32 images differ from scikit-image's in at most {OTHER_EDGES:.0%} of the pixels, "
+        f"because both interpolate in their own way{missing}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _names(cells: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(name for cell in cells for name in (*cell["times"], *cell["disagreements"])))
+
+
+def _table(cells: Sequence[Record]) -> str:
+    names = _names(cells)
+    lines = [["ms", *names, "ratio", "goal"]]
+    for cell in cells:
+        ratio, goal = cell["ratio"], cell["goal"]
+        verdict = "" if ratio is None else "reached" if ratio >= goal else "NOT REACHED"
+        told = "" if ratio is None else f"{ratio:.2f}"
+        lines.append([cell["cell"], *(_time(cell, name) for name in names), told, f"{goal:g}: {verdict}"])
+    return aligned(lines)
+
+
+def _time(cell: Record, name: str) -> str:
+    if name in cell["disagreements"]:
+        return "DISAGREES"
+    if name not in cell["times"]:
+        return ""
+    median, lower, upper = (significant(seconds * 1e3) for seconds in cell["times"][name][:3])
+    return f"{median} [{lower}, {upper}]" if name == OURS else median
+
+
 def main(command: str, *, write: bool, quick: bool) -> int:
     """Measure everything; print it, or write docs/edges-speed.md and .json."""
     threads = corr2d.get_num_threads()
@@ -296,9 +305,10 @@ def main(command: str, *, write: bool, quick: bool) -> int:
         "load_average_after": machine.load_average(),
         "cpus_given": [round(count, 2) for count in cpus],
     }
-    text = page(rows, command, described)
+    found = record(rows, command, described)
+    text = page(found)
     print(text, end="")
     if write:
         replace(ROOT / "docs" / "edges-speed.md", text)
-        replace(ROOT / "docs" / "edges-speed.json", as_json(json.loads(json.dumps(record(rows, described)))))
+        replace(ROOT / "docs" / "edges-speed.json", as_json(found))
     return int(any(row.disagreements for row in rows))

@@ -13,12 +13,12 @@ from typing import Any
 import machine
 from ladder import memory, report
 from ladder.cells import Cell
-from ladder.limits import Roofs, measure_roofs
+from ladder.limits import measure_roofs
 from ladder.measure import Forecast, Row, measure
 from ladder.operands import operands
 from ladder.peers import installed_peers
 from ladder.selection import add_selection, parsed, progress, selected
-from pages import as_json, header, replace, write
+from pages import as_json, replace, write
 from race import Pace
 
 SECTION = "ladder"
@@ -70,23 +70,6 @@ def main(given: Sequence[str]) -> int:
     if not run.rows:
         print("nothing was measured", file=sys.stderr)
         return 1
-    text = page(options.command, described, run, roofs, used)
-    print(text, end="")
-    if options.write is not None:
-        save(options, described, run, roofs, text, used)
-    return 1 if any(row.disagreements for row in run.rows) else 0
-
-
-def page(command: str, described: dict[str, Any], run: Run, roofs: Roofs, used: str) -> str:
-    """Give the section for BENCHMARKS.md."""
-    notes = [f"- {note}" for note in (run.told, roofs.told(), *report.NOTES)]
-    return "\n".join([*header(command, described), *notes, "", report.body(run.rows, roofs, used)])
-
-
-def save(
-    options: argparse.Namespace, described: dict[str, Any], run: Run, roofs: Roofs, text: str, used: str
-) -> None:
-    """Write the section, and the extract that the tour draws where this run has its table."""
     record = {
         "command": options.command,
         "machine": described,
@@ -94,12 +77,20 @@ def save(
         "memory": used.splitlines(),
         **report.record(run.rows, roofs),
     }
-    paths = write(SECTION, text, record, options.write)
-    extract = report.extract(run.rows, described)
+    text = report.body(record)
+    print(text, end="")
+    if options.write is not None:
+        save(options.write, text, record, report.extract(run.rows, described))
+    return 1 if any(row.disagreements for row in run.rows) else 0
+
+
+def save(folder: Path, text: str, record: dict[str, Any], extract: dict[str, Any] | None) -> None:
+    """Write the section, and the extract that the tour draws where this run has its table."""
+    paths = write(SECTION, report.TITLE, text, record, folder)
     if extract is not None:
         # In a checkout the tour's file is written; elsewhere the extract lies beside the other two.
-        target = options.write / EXTRACT
-        target = target if target.parent.is_dir() else options.write / EXTRACT.name
+        target = folder / EXTRACT
+        target = target if target.parent.is_dir() else folder / EXTRACT.name
         replace(target, as_json(extract))
         paths.append(target)
     for path in paths:

@@ -30,19 +30,13 @@ class Roofs:
         """Give the limit over our time."""
         return self.seconds(row) / row.ours
 
-    def told(self) -> str:
-        """Say it in a line."""
-        rates = ", ".join(
-            f"{2e-9 * rate:.0f} GFLOP/s in {dtype}" for dtype, rate in self.multiply_adds.items()
-        )
-        return (
-            f"Roofs, measured in this run: {rates} ({self.measured_by}); copying far beyond the caches moves "
-            f"{1e-9 * self.bytes:.1f} GB/s, read and written together"
-        )
-
     def record(self) -> dict[str, Any]:
         """Give it for the JSON file."""
-        return {"multiply_adds_per_second": self.multiply_adds, "copy_bytes_per_second": self.bytes}
+        return {
+            "multiply_adds_per_second": self.multiply_adds,
+            "measured_by": self.measured_by,
+            "copy_bytes_per_second": self.bytes,
+        }
 
 
 def measure_roofs(threads: int) -> Roofs:

@@ -1,26 +1,32 @@
-"""From measured cells to the page, the record and the extract that the tour draws; losses in plain sight."""
+"""From measured cells to the record, and from the record to the page; losses in plain sight.
+
+The page is made of the record alone: BENCHMARKS.md, the site and BENCHMARKS.json cannot differ.
+"""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ladder.cells import FLOAT32, Cell
-from ladder.goals import JUDGED_SHAPE, goals
+from ladder.goals import JUDGED_SHAPE, Goal, goals
 from ladder.limits import Roofs
 from ladder.measure import LONG, TOO_LONG, Row
 from ladder.operands import FLOAT_TOLERANCES
 from ladder.peers import OURS, PEERS
-from pages import aligned, rounded, significant
+from pages import aligned, header, rounded, significant
 from race import Timing
 
+TITLE = "The operator beside other libraries"
 SLOWER = "SLOWER"
 UNITS = {"ms": 1e-3, "µs": 1e-6}
 # Peers stand in one order in all tables.
 ORDER = {peer.name: number for number, peer in enumerate(PEERS)}
 # A table all of whose calls are shorter, in seconds, is told in microseconds.
 SHORT = 2e-4
+
+Record = Mapping[str, Any]
 
 NOTES = (
     f"Cells: time of one call, median over interleaved turns, for {OURS} with [lower quartile, upper "
@@ -42,169 +48,29 @@ NOTES = (
 )
 
 
-def summary(rows: Sequence[Row], roofs: Roofs) -> str:
-    """Give what a reader wants first: the mean, the goals, every loss, and every disagreement."""
-    rated = [row for row in rows if row.ratio is not None]
-    lost = sorted((row for row in rated if _ratio(row) < 1), key=_ratio)
-    parts = ["No peer was measured: nothing to compare with."]
-    if rated:
-        verdict = f"{SLOWER} in **{len(lost)}** of them" if lost else "slower in none of them"
-        parts = [
-            f"Fastest peer's time over corr2d's: geometric mean **{_mean(rated):.2f}** over {len(rated)} "
-            f"cells; corr2d is {verdict}."
-        ]
-    parts.append("\n".join(f"- {goal}" for goal in goals(rows, roofs)))
-    wrong = [sentence for row in rows for sentence in row.disagreements.values()]
-    if wrong:
-        parts.append("DISAGREEMENTS, not timed:\n\n" + "\n".join(f"- {sentence}" for sentence in wrong))
-    if lost:
-        parts.append(_losses(lost))
-    return "\n\n".join(parts)
-
-
-def _losses(lost: Sequence[Row]) -> str:
-    head = ["lost cell", "ms", "fastest peer", "ms", "ratio", "engine"]
-    lines = [
-        [
-            row.cell.title,
-            _in("ms", row.ours),
-            str(row.fastest_peer),
-            _in("ms", _ratio(row) * row.ours),
-            f"{_ratio(row):.2f}",
-            row.engine,
-        ]
-        for row in lost
-    ]
-    return aligned([head, *lines])
-
-
-def means(rows: Sequence[Row]) -> str:
-    """Give the geometric mean of each group."""
-    lines = [["group", "cells", "mean ratio", "least", "lost"]]
-    for title, members in groups(rows).items():
-        rated = [row for row in members if row.ratio is not None]
-        if rated:
-            ratios = [_ratio(row) for row in rated]
-            lost = sum(ratio < 1 for ratio in ratios)
-            lines.append(
-                [
-                    title,
-                    str(len(rated)),
-                    f"{_mean(rated):.2f}",
-                    f"{min(ratios):.2f}",
-                    str(lost) if lost else "",
-                ]
-            )
-    return aligned(lines)
-
-
-def groups(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Give the rows of each table."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row.cell.group, []).append(row)
-    return found
-
-
-def tables(rows: Sequence[Row], roofs: Roofs) -> str:
-    """Give one table for each group."""
-    return "\n\n".join(_table(title, members, roofs) for title, members in groups(rows).items())
-
-
-def body(rows: Sequence[Row], roofs: Roofs, memory: str) -> str:
-    """Give the section without its header: the summary first, every figure after it."""
-    parts = [
-        summary(rows, roofs),
-        "### Means of the groups",
-        means(rows),
-        *(["### Memory beyond the output", memory] if memory else []),
-        tables(rows, roofs),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _table(title: str, rows: Sequence[Row], roofs: Roofs) -> str:
-    named = {name for row in rows for name in (*row.differences, *row.skipped, *row.disagreements)}
-    peers = sorted(named, key=lambda name: (ORDER.get(name, len(ORDER)), name))
-    unit = "µs" if max(row.ours for row in rows) < SHORT else "ms"
-    head = [unit, OURS, *peers, "copy", "ratio", "limit", "engine"]
-    lines = [
-        [
-            row.cell.name + (f" to {row.result}" if row.result != row.cell.variant.result else ""),
-            _spread(row.times[OURS], unit),
-            *(_cell(row, name, unit) for name in peers),
-            _in(unit, row.copy),
-            _verdict(row),
-            f"{roofs.share(row):.0%}",
-            row.engine,
-        ]
-        for row in rows
-    ]
-    return f"### {title}\n\n{aligned([head, *lines])}\n\n{_differences(rows)}"
-
-
-def _cell(row: Row, name: str, unit: str) -> str:
-    if name in row.skipped:
-        return f"not run (> {TOO_LONG:g} s)"
-    if name in row.disagreements:
-        return "DISAGREES"
-    return _in(unit, row.times[name].median) if name in row.times else ""
-
-
-def _spread(taken: Timing, unit: str) -> str:
-    return f"{_in(unit, taken.median)} [{_in(unit, taken.lower)}, {_in(unit, taken.upper)}]"
-
-
-def _verdict(row: Row) -> str:
-    if row.ratio is None:
-        return "no peer"
-    return f"{significant(row.ratio)} ({row.fastest_peer})" + (f" **{SLOWER}**" if row.ratio < 1 else "")
-
-
-def _differences(rows: Sequence[Row]) -> str:
-    """One line: how far each peer's results lay from ours at most."""
-    largest: dict[str, float] = {}
-    for row in rows:
-        for name, difference in row.differences.items():
-            largest[name] = max(difference, largest.get(name, 0.0))
-    if not largest:
-        return "No peer ran."
-    told = ", ".join(f"{name} {difference:.2g}" for name, difference in largest.items())
-    return f"Largest difference from {OURS}'s results: {told}."
-
-
-def _ratio(row: Row) -> float:
-    ratio = row.ratio
-    return ratio if ratio is not None else float("inf")
-
-
-def _mean(rated: Sequence[Row]) -> float:
-    return statistics.geometric_mean(_ratio(row) for row in rated)
-
-
-def _in(unit: str, seconds: float) -> str:
-    return significant(seconds / UNITS[unit])
-
-
 def record(rows: Sequence[Row], roofs: Roofs) -> dict[str, Any]:
     """Give everything that was measured, in seconds; a timing is [median, quartiles, turns, calls a turn]."""
-    rated = [row for row in rows if row.ratio is not None]
+    ratios = [row.ratio for row in rows if row.ratio is not None]
     return {
         "roofs": roofs.record(),
-        "geometric_mean": rounded(_mean(rated)) if rated else None,
-        "losses": [row.cell.title for row in rated if _ratio(row) < 1],
-        "goals": [
-            {"goal": goal.text, "figures": goal.figures, "reached": goal.reached}
-            for goal in goals(rows, roofs)
-        ],
+        "geometric_mean": rounded(statistics.geometric_mean(ratios)) if ratios else None,
+        "goals": goals_record(goals(rows, roofs)),
         "timing": ["median", "lower quartile", "upper quartile", "turns", "calls of a turn"],
         "cells": [_cell_record(row, roofs) for row in rows],
     }
 
 
+def goals_record(judged: Iterable[Goal]) -> list[dict[str, Any]]:
+    """Give the goals of a record."""
+    return [{"goal": goal.text, "figures": goal.figures, "reached": goal.reached} for goal in judged]
+
+
 def _cell_record(row: Row, roofs: Roofs) -> dict[str, Any]:
+    # A result that needs more bits than the group's says so.
+    wider = f" to {row.result}" if row.result != row.cell.variant.result else ""
     return {
         "group": row.cell.group,
+        "name": row.cell.name + wider,
         "kernel": list(row.cell.kernel),
         "result": row.result,
         "engine": row.engine,
@@ -224,10 +90,178 @@ def _timing_record(taken: Timing) -> list[float]:
     return [rounded(taken.median), rounded(taken.lower), rounded(taken.upper), taken.turns, taken.calls]
 
 
+def body(found: Record) -> str:
+    """Give the page below its title: what came out first, then how it was measured, then every figure."""
+    wrong = [sentence for cell in found["cells"] for sentence in cell["disagreements"].values()]
+    parts = [
+        verdict(found),
+        goals_told(found),
+        *disagreements_told(wrong),
+        *_losses(found["cells"]),
+        "### Means of the groups",
+        means(found["cells"]),
+        *(["### Memory beyond the output", "\n".join(found["memory"])] if found["memory"] else []),
+        "### How it was measured",
+        measured(found, [found["measured"], _roofs(found["roofs"]), *NOTES]),
+        *(_table(title, members) for title, members in groups(found["cells"]).items()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def verdict(found: Record) -> str:
+    """Give what a reader wants first, in one sentence."""
+    ratios = _ratios(found["cells"])
+    if not ratios:
+        return "No other library was measured: nothing to compare with."
+    return (
+        f"Over {len(ratios)} kinds of call (cells) the fastest other library takes "
+        f"**{found['geometric_mean']:.2f}** times as long as {OURS} (geometric mean); {OURS} is "
+        f"{lost_told(ratios)}."
+    )
+
+
+def lost_told(ratios: Sequence[float]) -> str:
+    """Say in how many cells we are slower."""
+    lost = sum(ratio < 1 for ratio in ratios)
+    return f"{SLOWER} in **{lost}** of them" if lost else "slower in none of them"
+
+
+def goals_told(found: Record) -> str:
+    """Give the goals, a line each."""
+    return "\n".join(f"- {Goal(it['goal'], it['figures'], it['reached'])}" for it in found["goals"])
+
+
+def disagreements_told(sentences: Sequence[str]) -> list[str]:
+    """Give the paragraph on who computed something else, where somebody did."""
+    told = "\n".join(f"- {sentence}" for sentence in sentences)
+    return [f"DISAGREEMENTS, not timed:\n\n{told}"] if told else []
+
+
+def measured(found: Record, notes: Sequence[str]) -> str:
+    """Say on what and how a run was made."""
+    return "\n".join([*header(found["command"], found["machine"]), *(f"- {note}" for note in notes)])
+
+
+def _roofs(roofs: Record) -> str:
+    rates = roofs["multiply_adds_per_second"].items()
+    told = ", ".join(f"{2e-9 * rate:.0f} GFLOP/s in {dtype}" for dtype, rate in rates)
+    return (
+        f"Roofs, measured in this run: {told} ({roofs['measured_by']}); copying far beyond the caches moves "
+        f"{1e-9 * roofs['copy_bytes_per_second']:.1f} GB/s, read and written together"
+    )
+
+
+def _losses(cells: Sequence[Record]) -> list[str]:
+    lost = sorted((cell for cell in cells if _lost(cell)), key=lambda cell: cell["ratio"])
+    head = ["lost cell", "ms", "fastest peer", "ms", "ratio", "engine"]
+    lines = [
+        [
+            f"{cell['group']}, {cell['name']}",
+            _in("ms", _median(cell, OURS)),
+            cell["fastest_peer"],
+            _in("ms", _median(cell, cell["fastest_peer"])),
+            f"{cell['ratio']:.2f}",
+            cell["engine"],
+        ]
+        for cell in lost
+    ]
+    return [aligned([head, *lines])] if lines else []
+
+
+def means(cells: Sequence[Record]) -> str:
+    """Give the geometric mean of each group."""
+    lines = [["group", "cells", "mean ratio", "least", "lost"]]
+    for title, members in groups(cells).items():
+        if ratios := _ratios(members):
+            mean, lost = statistics.geometric_mean(ratios), sum(ratio < 1 for ratio in ratios)
+            figures = [str(len(ratios)), f"{mean:.2f}", f"{min(ratios):.2f}", str(lost or "")]
+            lines.append([title, *figures])
+    return aligned(lines)
+
+
+def groups(cells: Sequence[Record]) -> dict[str, list[Record]]:
+    """Give the cells of each table."""
+    found: dict[str, list[Record]] = {}
+    for cell in cells:
+        found.setdefault(cell["group"], []).append(cell)
+    return found
+
+
+def _table(title: str, cells: Sequence[Record]) -> str:
+    named = {name for it in cells for name in (*it["differences"], *it["skipped"], *it["disagreements"])}
+    peers = sorted(named, key=lambda name: (ORDER.get(name, len(ORDER)), name))
+    unit = "µs" if max(_median(cell, OURS) for cell in cells) < SHORT else "ms"
+    head = [unit, OURS, *peers, "copy", "ratio", "limit", "engine"]
+    lines = [
+        [
+            cell["name"],
+            _spread(cell["times"][OURS], unit),
+            *(_time(cell, name, unit) for name in peers),
+            _in(unit, min(taken[0] for taken in cell["copies"].values())),
+            _rated(cell),
+            f"{cell['limit'] / _median(cell, OURS):.0%}",
+            cell["engine"],
+        ]
+        for cell in cells
+    ]
+    return f"### {title}\n\n{aligned([head, *lines])}\n\n{_differences(cells)}"
+
+
+def _time(cell: Record, name: str, unit: str) -> str:
+    if name in cell["skipped"]:
+        return f"not run (> {TOO_LONG:g} s)"
+    if name in cell["disagreements"]:
+        return "DISAGREES"
+    return _in(unit, _median(cell, name)) if name in cell["times"] else ""
+
+
+def _spread(taken: Sequence[float], unit: str) -> str:
+    median, lower, upper = (_in(unit, seconds) for seconds in taken[:3])
+    return f"{median} [{lower}, {upper}]"
+
+
+def _rated(cell: Record) -> str:
+    if cell["ratio"] is None:
+        return "no peer"
+    return f"{significant(cell['ratio'])} ({cell['fastest_peer']})" + (f" **{SLOWER}**" * _lost(cell))
+
+
+def _differences(cells: Sequence[Record]) -> str:
+    """One line: how far each peer's results lay from ours at most."""
+    told = largest(cells)
+    return f"Largest difference from {OURS}'s results: {told}." if told else "No peer ran."
+
+
+def largest(cells: Sequence[Record]) -> str:
+    """Give the largest of the differences of each name."""
+    found: dict[str, float] = {}
+    for cell in cells:
+        for name, difference in cell["differences"].items():
+            found[name] = max(difference, found.get(name, 0.0))
+    return ", ".join(f"{name} {difference:.2g}" for name, difference in found.items())
+
+
+def _ratios(cells: Sequence[Record]) -> list[float]:
+    return [cell["ratio"] for cell in cells if cell["ratio"] is not None]
+
+
+def _lost(cell: Record) -> bool:
+    return cell["ratio"] is not None and cell["ratio"] < 1
+
+
+def _median(cell: Record, name: str) -> float:
+    seconds: float = cell["times"][name][0]
+    return seconds
+
+
+def _in(unit: str, seconds: float) -> str:
+    return significant(seconds / UNITS[unit])
+
+
 def extract(rows: Sequence[Row], described: dict[str, Any]) -> dict[str, Any] | None:
     """Give what the tour draws: medians of one table by kernel size, and the copy; None if not measured."""
     group = Cell(FLOAT32, JUDGED_SHAPE, 1, "dense", (3, 3)).group
-    members = groups(rows).get(group, [])
+    members = [row for row in rows if row.cell.group == group]
     if len(members) < 2:
         return None
     names = dict.fromkeys(name for row in members for name in row.times)

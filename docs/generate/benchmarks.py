@@ -1,8 +1,12 @@
-"""The benchmark pages, from the figures that the benchmarks have left in JSON; nothing is measured here."""
+"""The benchmark pages: what the benchmarks' own reporters write of their records, with pictures of it.
+
+Nothing is measured here and no table is made here: the pages say what BENCHMARKS.md says.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,10 +16,6 @@ from corr2d import plots
 from corr2d.plots.paper import ACCENT, DOTS_PER_INCH, INK, PAPER, QUIET
 from corr2d.plots.timings import Curve, timings
 from generate import DOCS, ROOT
-
-# The benchmarks' own words for machines, and their tables.
-sys.path.append(str(ROOT / "bench"))
-from pages import aligned, header, significant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,14 +27,31 @@ Record = Mapping[str, Any]
 
 def pages() -> dict[str, str | bytes]:
     """Give the pages and their pictures."""
+    # The reporters need what was measured, torch among it: they are asked only where pages are written.
+    sys.path.append(str(ROOT / "bench"))
+    from ladder import report as ladder_report
+    from layers import report as layers_report
+
     records = json.loads((ROOT / "BENCHMARKS.json").read_text(encoding="utf-8"))
     edges = json.loads((DOCS / "edges-speed.json").read_text(encoding="utf-8"))
     ladder, layers = records["ladder"], records["layers"]
     return {
-        "benchmarks/index.md": _start(ladder, layers),
-        "benchmarks/ladder.md": _ladder(ladder),
-        "benchmarks/cells.md": _cells(ladder),
-        "benchmarks/layers.md": _layers(layers),
+        "benchmarks/index.md": _start(
+            (ladder_report.TITLE, ladder_report.verdict(ladder)),
+            (layers_report.TITLE, layers_report.verdict(layers)),
+        ),
+        "benchmarks/ladder.md": _page(
+            ladder_report.TITLE,
+            "The fastest peer's time over that of corr2d, one dot for each cell",
+            "ladder.png",
+            ladder_report.body(ladder),
+        ),
+        "benchmarks/layers.md": _page(
+            layers_report.TITLE,
+            "torch's time over that of Conv2D, one dot for each layer",
+            "layers.png",
+            layers_report.body(layers),
+        ),
         "benchmarks/curves.png": plots.png(_curves(ladder)),
         "benchmarks/ladder.png": plots.png(_strips(_ladder_ratios(ladder), "the fastest peer")),
         "benchmarks/layers.png": plots.png(_strips(_layer_ratios(layers), "torch")),
@@ -42,21 +59,21 @@ def pages() -> dict[str, str | bytes]:
     }
 
 
-def _start(ladder: Record, layers: Record) -> str:
+def _start(ladder: tuple[str, str], layers: tuple[str, str]) -> str:
     parts = [
         "# Benchmarks",
         "Everything here is written by the benchmarks of the repository, losses included, and drawn from the "
         "figures they left. `bench/README.md` says how to run them; on another machine others come out.",
-        "## The operator",
-        f"{_mean_of_ladder(ladder)} [All of it](ladder.md).",
+        f"## {ladder[0]}",
+        f"{ladder[1]} [All of it](ladder.md).",
         "![Time of one call against the size of the kernel, for all libraries](curves.png)",
-        "## Layers",
-        f"{_mean_of_layers(layers)} [All of it](layers.md).",
+        f"## {layers[0]}",
+        f"{layers[1]} [All of it](layers.md).",
         "## Edges",
         "[How fast](../edges-speed.md) and [how true](../edges-accuracy.md) the edges are.",
         "![The fastest peer's time over that of corr2d, for each kind of edge](edges.png)",
     ]
-    listed = ["ladder", "cells", "layers", "/edges-speed", "/edges-accuracy"]
+    listed = ["ladder", "layers", "/edges-speed", "/edges-accuracy"]
     if (DOCS / "learn.md").exists():
         parts += ["## Learning", "[How exact, how sure and how fast](../learn.md) kernels are learnt."]
         listed.append("/learn")
@@ -64,166 +81,15 @@ def _start(ladder: Record, layers: Record) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _mean_of_ladder(record: Record) -> str:
-    ratios = [cell["ratio"] for cell in record["cells"] if cell["ratio"]]
-    mean, lost = statistics.geometric_mean(ratios), sum(ratio < 1 for ratio in ratios)
-    return (
-        f"Over {len(ratios)} kinds of call the fastest other library takes {mean:.2f} times as long as "
-        f"corr2d (geometric mean); corr2d is slower in {lost} of them."
-    )
-
-
-def _mean_of_layers(record: Record) -> str:
-    told = ", ".join(
-        f"{mean:.2f} times ({direction})" for direction, mean in record["geometric_mean"].items()
-    )
-    return f"Over {len(record['cells'])} layers torch takes {told} as long as `Conv2D` (geometric means)."
-
-
-def _goals(record: Record) -> str:
-    return "\n".join(
-        f"- {'reached' if goal['reached'] else 'NOT REACHED'}: {goal['goal']}: {goal['figures']}"
-        for goal in record["goals"]
-    )
-
-
-def _ladder(record: Record) -> str:
-    cells = record["cells"]
-    groups = {
-        name: [cell["ratio"] for cell in members if cell["ratio"]]
-        for name, members in _grouped(cells).items()
-    }
-    means = [["group", "cells", "mean ratio", "least", "lost"]]
-    means += [
-        [
-            name,
-            str(len(ratios)),
-            f"{statistics.geometric_mean(ratios):.2f}",
-            f"{min(ratios):.2f}",
-            str(sum(ratio < 1 for ratio in ratios) or ""),
-        ]
-        for name, ratios in groups.items()
-        if ratios
-    ]
-    lost = sorted(
-        (cell for cell in cells if cell["ratio"] and cell["ratio"] < 1), key=lambda cell: cell["ratio"]
-    )
-    losses = [["cell", "ms", "fastest peer", "ratio", "engine"]]
-    losses += [
-        [
-            f"{cell['group']}, {_size(cell)}",
-            _ms(cell, OURS),
-            cell["fastest_peer"],
-            f"{cell['ratio']:.2f}",
-            cell["engine"],
-        ]
-        for cell in lost
-    ]
-    parts = [
-        "# The operator, beside the others",
-        *_machine(record),
-        _mean_of_ladder(record),
-        "![The fastest peer's time over that of corr2d, one dot for each cell](ladder.png)",
-        "## Goals",
-        _goals(record),
-        "## Means of the groups",
-        aligned(means),
-    ]
-    if lost:
-        parts += ["## Where corr2d is slower", aligned(losses)]
-    if record["memory"]:
-        parts += ["## Memory beyond the output", "\n".join(record["memory"])]
-    return "\n\n".join([*parts, "[Every cell](cells.md)."]) + "\n"
-
-
-def _machine(record: Record) -> list[str]:
-    return ["\n".join(header(record["command"], record["machine"]))]
-
-
-def _cells(record: Record) -> str:
-    parts = [
-        "# Every cell",
-        *_machine(record),
-        "Medians in ms, for corr2d with [lower, upper quartile]; the ratio is the fastest peer's median over "
-        "ours, `copy` moves the bytes of image and result.",
-    ]
-    for name, cells in _grouped(record["cells"]).items():
-        peers = list(dict.fromkeys(peer for cell in cells for peer in cell["times"] if peer != OURS))
-        lines = [["kernel", OURS, *peers, "copy", "ratio", "engine"]]
-        lines += [_line(cell, peers) for cell in cells]
-        parts += [f"## {name}", aligned(lines)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _line(cell: Record, peers: Sequence[str]) -> list[str]:
-    median, lower, upper = (significant(1e3 * seconds) for seconds in cell["times"][OURS][:3])
-    ratio = "no peer" if cell["ratio"] is None else f"{significant(cell['ratio'])} ({cell['fastest_peer']})"
-    slower = " **SLOWER**" if cell["ratio"] and cell["ratio"] < 1 else ""
-    copied = min(taken[0] for taken in cell["copies"].values())
-    return [
-        _size(cell),
-        f"{median} [{lower}, {upper}]",
-        *(_ms(cell, peer) for peer in peers),
-        significant(1e3 * copied),
-        ratio + slower,
-        cell["engine"],
-    ]
-
-
-def _ms(cell: Record, name: str) -> str:
-    return significant(1e3 * cell["times"][name][0]) if name in cell["times"] else ""
-
-
-def _size(cell: Record) -> str:
-    rows, columns = cell["kernel"]
-    return f"{rows}x{columns}"
-
-
-def _grouped(cells: Sequence[Record]) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = {}
-    for cell in cells:
-        found.setdefault(cell["group"], []).append(cell)
-    return found
-
-
-def _layers(record: Record) -> str:
-    parts = [
-        "# Layers, beside torch's",
-        *_machine(record),
-        _mean_of_layers(record),
-        "![torch's time over that of Conv2D, one dot for each layer](layers.png)",
-        "## Goals",
-        _goals(record),
-        "## Every layer",
-        "Medians in ms; the ratio is torch's median over ours.",
-        aligned(_layer_lines(record["cells"])),
-        "## Memory of forward and backward",
-        aligned([["MiB", OURS, "torch"], *(_memory_line(used) for used in record["memory"])]),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _layer_lines(cells: Sequence[Record]) -> list[list[str]]:
-    lines = [["layer", "direction", OURS, "torch", "ratio", "by"]]
-    for cell in cells:
-        for direction, taken in cell["taken"].items():
-            ratio = taken["ratio"]
-            told = "" if ratio is None else f"{ratio:.2f}" + (" **SLOWER**" if ratio < 1 else "")
-            times = [
-                significant(1e3 * taken[name][0]) if taken.get(name) else "not run"
-                for name in (OURS, "torch")
-            ]
-            lines.append([f"{cell['group']}, {cell['name']}", direction, *times, told, cell["by"]])
-    return lines
-
-
-def _memory_line(used: Record) -> list[str]:
-    return [used["layer"], *(f"{used[name] / 2**20:.1f}" for name in (OURS, "torch"))]
+def _page(title: str, told: str, picture: str, body: str) -> str:
+    """Make a section of BENCHMARKS.md a page of its own, its headings a level up, with its picture."""
+    raised = re.sub(r"^##(#+ )", r"#\1", body, flags=re.MULTILINE)
+    return f"# {title}\n\n![{told}]({picture})\n\n{raised}"
 
 
 def _curves(record: Record) -> Figure:
     """Draw time against kernel size for the dense float32 kernels."""
-    cells = _grouped(record["cells"])[JUDGED]
+    cells = [cell for cell in record["cells"] if cell["group"] == JUDGED]
     names = [OURS, *dict.fromkeys(name for cell in cells for name in cell["times"] if name != OURS)]
     side = {id(cell): (cell["kernel"][0] * cell["kernel"][1]) ** 0.5 for cell in cells}
     curves = [
@@ -240,10 +106,11 @@ def _curves(record: Record) -> Figure:
 
 
 def _ladder_ratios(record: Record) -> dict[str, list[float]]:
-    return {
-        name: [cell["ratio"] for cell in cells if cell["ratio"]]
-        for name, cells in _grouped(record["cells"]).items()
-    }
+    found: dict[str, list[float]] = {}
+    for cell in record["cells"]:
+        if cell["ratio"]:
+            found.setdefault(cell["group"], []).append(cell["ratio"])
+    return found
 
 
 def _layer_ratios(record: Record) -> dict[str, list[float]]:

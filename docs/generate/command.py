@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from generate import DOCS, ROOT, links, live, notebooks, site
+from generate import DOCS, ROOT, engines, links, live, notebooks, site
 
 
 def main(argv: Sequence[str]) -> int:
@@ -17,8 +17,7 @@ def main(argv: Sequence[str]) -> int:
     options = _arguments(argv)
     if options.fill:
         for page in (path.resolve() for path in options.fill):
-            with live.elsewhere():
-                page.write_text(live.corrected(page.read_text(encoding="utf-8")), encoding="utf-8")
+            _fill(page)
         return 0
     # Before the minutes that the pages take: a missing library is told at once.
     importlib.import_module("sphinx.cmd.build")
@@ -51,6 +50,16 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 def _told(text: str) -> None:
     print(text, flush=True)
+
+
+def _fill(page: Path) -> None:
+    """Write today's outcomes into a page, and its pictures beside it."""
+    with live.elsewhere():
+        text, pictures = live.corrected(page.read_text(encoding="utf-8"), page.stem)
+    text, more = engines.illustrated(text)
+    for name, png in (pictures | more).items():
+        (page.parent / name).write_bytes(png)
+    page.write_text(text, encoding="utf-8")
 
 
 def _write(source: Path) -> None:

@@ -200,7 +200,7 @@ def box() -> Figure:
 
 def fft() -> Figure:
     """Draw one tile on its way through the spectra."""
-    photo, side, size = photograph(256), 96, 25
+    photo, side = photograph(256), 96
     kernel = kernels.motion(18, 30)
     size = kernel.shape
     top, left = 60, 70

@@ -9,11 +9,12 @@ from corr2d.engines import registry
 from generate.engine_pictures import PICTURES
 from generate.numerics import first_sentence
 
-MARK = re.compile(r"^<!-- engine: (\w+) -->$", flags=re.M)
+# Below a mark stands what was written there last, for who reads the file itself.
+MARK = re.compile(r"^<!-- engine: (\w+) -->$(?:\n\n!\[[^]]*\]\([^)]*\)\n\n\*It takes:\*.*$)?", flags=re.M)
 
 
 def illustrated(page: str) -> tuple[str, dict[str, bytes]]:
-    """Give the page with its pictures in place, and the pictures by file name."""
+    """Give the page with pictures and records below its marks, and the pictures by file name."""
     pngs: dict[str, bytes] = {}
 
     def show(mark: re.Match[str]) -> str:
@@ -21,6 +22,6 @@ def illustrated(page: str) -> tuple[str, dict[str, bytes]]:
         draw, alt = PICTURES[name]
         pngs[f"engine-{name}.png"] = plots.png(draw())
         takes = first_sentence(registry()[name].supports.__doc__)
-        return f"![{alt}](engine-{name}.png)\n\n*It takes:* {takes}"
+        return f"<!-- engine: {name} -->\n\n![{alt}](engine-{name}.png)\n\n*It takes:* {takes}"
 
     return MARK.sub(show, page), pngs

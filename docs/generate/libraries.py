@@ -239,7 +239,7 @@ MATLAB = [
     Row(
         "imfilter(grey, halves)",
         "np.clip(np.floor(corr2d(grey, halves, padding='same') + 0.5), 0, 255).astype('uint8')",
-        "MATLAB rounds halves up, dtype='uint8' to even",
+        "MATLAB rounds halves away from zero, dtype='uint8' to even",
     ),
     Row("filter2(kernel, image)", "corr2d(image, kernel, padding='same')"),
     Row("conv2(image, kernel)", "conv2d(image, kernel, padding='full')"),

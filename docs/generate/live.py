@@ -10,10 +10,10 @@ A page is written once. What its last line is worth, and what it prints, stands 
     2
     ```
 
-and is compared with what comes out, by the tests and by every build. ``<!-- varies -->`` in place of the text
-says that the outcome differs from machine to machine: the build puts it there. ``<!-- picture: what is to be
-seen -->`` says that the last line is a matplotlib figure. `render` makes the site's page of it,
-notebooks.py a notebook.
+and is compared with what comes out, by the tests and by every build. ``<!-- varies -->`` before the text says
+that it differs from machine to machine, ``<!-- picture: what is to be seen -->`` that the last line is a
+matplotlib figure: what stands below these, for who reads the file itself, is not compared, and the build puts
+today's in its place. `corrected` writes all of it. `render` makes the site's page, notebooks.py a notebook.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _CELL = re.compile(
     r"^```python\n(?P<source>.*?)^```\n"
     r"(?:\n*(?:```text\n(?P<expected>.*?)^```\n"
-    r"|(?P<varies><!-- varies -->)\n"
-    r"|<!-- picture: (?P<alt>.*?) -->\n))?",
+    r"|(?P<varies><!-- varies -->)\n(?:\n```text\n.*?^```\n)?"
+    r"|<!-- picture: (?P<alt>.*?) -->\n(?:\n!\[[^]]*\]\([^)]*\)\n)?))?",
     flags=re.S | re.M,
 )
 
@@ -116,8 +116,6 @@ def render(text: str, name: str) -> tuple[str, dict[str, bytes]]:
 
     An outcome that is not what the page says is a RuntimeError that shows both.
     """
-    from corr2d import plots
-
     written: list[str] = []
     pictures: dict[str, bytes] = {}
     for part in run(parse(text)):
@@ -127,13 +125,19 @@ def render(text: str, name: str) -> tuple[str, dict[str, bytes]]:
         if part.complaint:
             raise RuntimeError(f"{name}:\n{part.complaint}")
         written.append(f"```python\n{part.cell.source}\n```\n")
-        if part.figure is not None:
-            file = f"{name.replace('/', '-')}-{len(pictures) + 1}.png"
-            pictures[file] = plots.png(part.figure)
-            written.append(f"\n![{part.cell.alt}]({file})\n")
-        elif part.text:
-            written.append(f"\n```text\n{part.text}\n```\n")
+        written.append(_shown(part, name, pictures))
     return "".join(written), pictures
+
+
+def _shown(outcome: Outcome, name: str, pictures: dict[str, bytes]) -> str:
+    """Give an outcome as Markdown; its picture joins the others, under a name made of the page's."""
+    from corr2d import plots
+
+    if outcome.figure is None:
+        return f"\n```text\n{outcome.text}\n```\n" if outcome.text else ""
+    file = f"{Path(name).name}-{len(pictures) + 1}.png"
+    pictures[file] = plots.png(outcome.figure)
+    return f"\n![{outcome.cell.alt}]({file})\n"
 
 
 @contextlib.contextmanager
@@ -148,15 +152,15 @@ def elsewhere() -> Iterator[None]:
             os.chdir(before)
 
 
-def corrected(text: str) -> str:
-    """Give a page with the texts that come out of it today: for its author, who then reads the difference."""
+def corrected(text: str, name: str) -> tuple[str, dict[str, bytes]]:
+    """Give a page with what comes out of it today, and its pictures; its author reads the difference."""
     outcomes = iter([part for part in run(parse(text)) if isinstance(part, Outcome)])
+    pictures: dict[str, bytes] = {}
 
     def fill(found: re.Match[str]) -> str:
-        outcome = next(outcomes)
-        if outcome.cell.varies or outcome.cell.alt is not None:
-            return found[0]
-        block = f"```python\n{found['source']}```\n"
-        return block + (f"\n```text\n{outcome.text}\n```\n" if outcome.text else "")
+        mark = "\n<!-- varies -->\n" if found["varies"] else ""
+        if found["alt"] is not None:
+            mark = f"\n<!-- picture: {found['alt']} -->\n"
+        return f"```python\n{found['source']}```\n{mark}{_shown(next(outcomes), name, pictures)}"
 
-    return _CELL.sub(fill, text)
+    return _CELL.sub(fill, text), pictures

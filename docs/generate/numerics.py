@@ -46,10 +46,10 @@ def _random(shape: tuple[int, ...]) -> Any:
     return np.random.default_rng(1).normal(size=shape)
 
 
-def page() -> str:
-    """Write the page."""
+def page(measured: bool = True) -> str:
+    """Write the page; all but its last column is stated, not measured."""
     parts = [_HEAD.format(version=__version__, instructions=instruction_set()), _types(), _limits(), _ENGINES]
-    parts += [_engine(engine) for engine in registry().values() if engine.name != "torch"]
+    parts += [_engine(engine, measured) for engine in registry().values() if engine.name != "torch"]
     parts.append(_tensors(registry()["torch"]))
     return "\n\n".join(parts) + "\n"
 
@@ -113,13 +113,13 @@ def _power(limit: int) -> str:
     return f"2^{exponent}" if limit == 2**exponent else f"2^{exponent} - 1"
 
 
-def _engine(engine: Engine) -> str:
-    rows = []
-    for sort in SORTS:
-        for dtype in ("float32", "float64", "uint8"):
-            row = _row(engine.name, sort, dtype)
-            if row:
-                rows.append(row)
+def _engine(engine: Engine, measured: bool) -> str:
+    rows = [
+        row
+        for sort in SORTS
+        for dtype in ("float32", "float64", "uint8")
+        if (row := _row(engine.name, sort, dtype, measured))
+    ]
     table = "\n".join(
         ["| kernel | image | sums in | c | largest error found |", "| --- | --- | --- | --- | --- |", *rows]
     )
@@ -143,13 +143,13 @@ def _plain(text: str) -> str:
     return re.sub(r"([*_])", r"\\\1", text)
 
 
-def _row(name: str, sort: str, dtype: str) -> str | None:
+def _row(name: str, sort: str, dtype: str, measured: bool) -> str | None:
     kernel = SORTS[sort]()
     try:
         plan = explain(_image(dtype, False), kernel, engine=name)
     except NoEngineError:
         return None
-    worst = max(_largest_error(sort, dtype, hard, plan) for hard in (False, True))
+    worst = max(_largest_error(sort, dtype, hard, plan) for hard in (False, True)) if measured else 0.0
     if worst > plan.error_bound:
         raise RuntimeError(f"{name} breaks its bound: {sort}, {dtype}: {worst:.2g} > {plan.error_bound:.2g}")
     if plan.error_bound == 0:

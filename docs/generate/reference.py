@@ -21,6 +21,8 @@ ROOMS = {
     "corr2d.field": "receptive fields",
     "corr2d.images": "image files",
     "corr2d.plots": "pictures",
+    "corr2d.plots.fields": "pictures of what a value sees",
+    "corr2d.plots.field_page": "a page to point into",
 }
 
 

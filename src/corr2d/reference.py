@@ -158,7 +158,7 @@ def _array(argument: str, value: Any) -> Any:
 def _with_channels(image: Any, kernel: Any, groups: int) -> tuple[Any, Any]:
     """Bring every call to one form: image (N, C_in, H, W) and kernel (C_out, C_in/groups, kh, kw)."""
     if not _is_int(groups) or groups < 1:
-        refuse("groups", "an int of at least 1", describe(groups))
+        refuse("groups", "an int of at least 1", describe(groups), kind=_wrong(_is_int(groups)))
     if kernel.ndim == 2:
         if groups != 1:
             refuse("groups", "1 with a kernel of shape (kh, kw)", describe(groups), "Give a 4-D kernel.")
@@ -190,10 +190,17 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
+def _wrong(right_kind: bool) -> type[Exception]:
+    """Name the exception of what is of the right kind, or not even that."""
+    return ValueError if right_kind else TypeError
+
+
 def _pair(argument: str, value: Any, least: int = 1) -> tuple[int, int]:
     pair = (value, value) if _is_int(value) else value
-    if not isinstance(pair, Sequence) or len(pair) != 2 or not all(_is_int(v) and v >= least for v in pair):
-        refuse(argument, f"an int of at least {least} or a pair (y, x) of them", describe(value))
+    kind = isinstance(pair, Sequence) and all(map(_is_int, pair))
+    if not kind or len(pair) != 2 or min(pair) < least:
+        rule = f"an int of at least {least} or a pair (y, x) of them"
+        refuse(argument, rule, describe(value), kind=_wrong(kind))
     return int(pair[0]), int(pair[1])
 
 
@@ -215,18 +222,20 @@ def _margins(padding: Any, size: Any, dilation: tuple[int, int], anchor: Any) ->
             return ((0, 0), (0, 0))
         return tuple((r, r) if padding == "full" else (r // 2, r - r // 2) for r in reach)
     if not _is_int(padding) and (not isinstance(padding, Sequence) or len(padding) != 2):
-        refuse("padding", "an int, a pair (y, x) or a pair of pairs", describe(padding))
+        kind = _wrong(isinstance(padding, Sequence))
+        refuse("padding", "an int, a pair (y, x) or a pair of pairs", describe(padding), kind=kind)
     per_axis = (padding, padding) if _is_int(padding) else padding
     return tuple(_pair("padding", side, 0) for side in per_axis)
 
 
 def _border_pair(border: Any) -> tuple[str, str]:
     pair = (border, border) if isinstance(border, str) else border
-    if not isinstance(pair, Sequence) or len(pair) != 2:
-        refuse("border", f"one of {', '.join(map(repr, BORDERS))}, or a pair of them", describe(border))
+    rule = f"one of {', '.join(map(repr, BORDERS))}, or a pair of them"
+    kind = isinstance(pair, Sequence) and all(isinstance(name, str) for name in pair)
+    if not kind or len(pair) != 2:
+        refuse("border", rule, describe(border), kind=_wrong(kind))
     for name in pair:
         if name not in BORDERS:
-            rule = f"one of {', '.join(map(repr, BORDERS))}, or a pair of them"
             refuse("border", rule, describe(border), suggestion(name, BORDERS))
     return pair[0], pair[1]
 

@@ -272,12 +272,15 @@ def learn(
             "--identify", help="Name the kernel, and prove it on the pictures: fractions, rounding, border."
         ),
     ] = False,
+    page: Page = None,
+    max_pixels: MaxPixels = images.MAX_PIXELS,
 ) -> int:
     """Find the kernel that made one picture of another, and say how sure that is.
 
-    Colours are taken one by one, all for one kernel. Of two folders, pictures of the same name belong
-    together, whatever their endings. What is found is printed: the kernel with its errors, how much it
-    explains, and what the pictures cannot tell; then the names of the files written, one a line.
+    Colours are taken one by one, all for one kernel; what is transparent does not count. Of two folders,
+    pictures of the same name belong together, whatever their endings. What is found is printed: the kernel
+    with its errors, how much it explains, and what the pictures cannot tell; then the names of the files
+    written, one a line.
 
     A pair that cannot be read does not stop the others: it is named on stderr, and the exit code is 2 in the
     end. No file is left half written.
@@ -287,7 +290,8 @@ def learn(
     pairs = partners(before, after)
     outputs = output or []
     check_outputs(outputs, [path for pair in pairs for path in pair])
-    learner = read_learner(size, max_size, bias, border, constraint)
+    reading = {"page": page, "max_pixels": max_pixels}
+    learner = read_learner(size, max_size, bias, border, constraint, reading)
     try:
         return run_learning(learner, pairs, outputs, identify)
     except KeyboardInterrupt:
@@ -359,8 +363,8 @@ def tour(
 ) -> int | None:
     """Walk through convolution on a photograph: a page to read, and its pictures.
 
-    Writes DIR/index.html, which needs no network and nothing beside it, and each picture as a PNG. Takes a
-    few seconds. Files of other names in the folder are left alone.
+    Writes DIR/index.html, which needs no network and nothing beside it, and each picture as a PNG. Takes some
+    seconds. Files of other names in the folder are left alone.
     """
     from corr2d.tour import write_tour
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corr2d import conv2d, corr2d, explain, images, kernels
+from corr2d.cli.lines import one_line
 from corr2d.errors import door, refuse
 
 Array = npt.NDArray[Any]
@@ -93,7 +95,6 @@ def read_filter(
     return chosen
 
 
-@door
 def read_kernel(text: str) -> Array:
     """A kernel written out, in a file, or by name, told apart by their look.
 
@@ -104,13 +105,25 @@ def read_kernel(text: str) -> Array:
     >>> read_kernel("box:size=1x2")
     array([[0.5, 0.5]])
     """
+    argument, read = _reader(text)
+    try:
+        return np.asarray(read(text))
+    except (OSError, TypeError, ValueError) as fault:
+        # The library names its own argument; who typed a command gave a kernel.
+        told = one_line(fault)
+        own = told.startswith(f"{argument} must be ")
+        raise ValueError(f"kernel{told.removeprefix(argument) if own else f' {text!r}: {told}'}") from None
+
+
+def _reader(text: str) -> tuple[str, Callable[[str], Any]]:
+    """What reads this text, and what it calls it."""
     if WRITTEN.fullmatch(text):
-        return np.asarray(kernels.parse(text))
+        return "text", kernels.parse
     known = {entry.name for entry in kernels.catalogue()}
     is_name = text.partition(":")[0].strip().lower().replace("_", "-") in known
     if not is_name and (os.path.splitext(text)[1] or os.sep in text or os.path.isfile(text)):
-        return np.asarray(kernels.load(text))
-    return np.asarray(kernels.named(text))
+        return "path", kernels.load
+    return "name", kernels.named
 
 
 def read_padding(text: str) -> Any:

@@ -79,6 +79,17 @@ def windows(image: npt.ArrayLike, kernel: npt.ArrayLike, *, width: float = PAGE_
 def window_sum(image: Array, kernel: Array, i: int, j: int) -> str:
     """Write the sum behind ``corr2d(image, kernel)[i, j]`` with all its products.
 
+    Parameters
+    ----------
+    image : array, shape (H, W)
+    kernel : array, shape (kh, kw)
+    i, j : int
+        Row and column of the result.
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> window_sum(np.arange(9).reshape(3, 3), np.array([[0, 1], [2, 3]]), 1, 1)

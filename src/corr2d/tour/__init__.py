@@ -60,7 +60,7 @@ def write_tour(directory: str | os.PathLike[str], image: str | os.PathLike[str] 
     Notes
     -----
     Everything is drawn before the first file is written, and each file is moved into place whole: an
-    interrupted tour leaves no half page. It takes a few seconds and no network.
+    interrupted tour leaves no half page. It takes some seconds and no network.
     """
     from corr2d import plots
 
