@@ -9,7 +9,7 @@
 #include "correlate.h"
 
 namespace corr2d {
-int correlate_variant(const Job&, int, bool (*)());
+int direct_variant(const Job&, int, bool (*)());
 }
 
 int main(int, char** argv) {
@@ -41,7 +41,7 @@ int main(int, char** argv) {
     const auto start = Clock::now();
     for (int repeat = 0; repeat < 1000 && (repeat < 5 || Clock::now() - start < std::chrono::milliseconds(150)); ++repeat) {
         const auto begin = Clock::now();
-        correlate_variant(job, std::atoi(argv[3]), [] { return false; });
+        direct_variant(job, std::atoi(argv[3]), [] { return false; });
         least = std::min(least, std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
     }
     std::printf("%.5f\n", least);

@@ -65,7 +65,7 @@ def compile_variant(folder: Path, constant: str | None, value: str | None) -> Pa
     features = ["-mavx2", "-mfma", "-DCORR2D_VECTOR_BYTES=32"] if x86 else ["-DCORR2D_VECTOR_BYTES=16"]
     program = folder / "blocks"
     command = ["c++", *SHARED, *features, "-DCORR2D_SET=variant", f"-I{sources}"]
-    files = [sources / "correlate.cc", sources / "threads.cc", Path(__file__).with_suffix(".cc")]
+    files = [sources / "direct.cc", sources / "threads.cc", Path(__file__).with_suffix(".cc")]
     subprocess.run([*command, *map(str, files), "-o", str(program), "-lpthread"], check=True)
     return program
 

@@ -60,11 +60,23 @@ bool interrupted() {
     return PyErr_CheckSignals() != 0;
 }
 
+// Runs `work` without the GIL; what it cannot have done is raised.
+template <class Work> int without_gil(Work work) {
+    int outcome;
+    {
+        nb::gil_scoped_release release;
+        outcome = work();
+    }
+    if (outcome & kInterrupted) throw nb::python_error();
+    if (outcome & kOutOfMemory) throw std::bad_alloc();
+    return outcome;
+}
+
 class Correlation {
 public:
     Correlation(const std::string& instruction_set, const std::string& algorithm, const std::string& sum, nb::tuple image,
                 nb::tuple out, nb::tuple rows, nb::tuple columns, const std::vector<int64_t>& batch, bool channelled,
-                nb::tuple channels, nb::handle fill, nb::tuple shape)
+                nb::tuple channels, nb::handle fill, int64_t terms, nb::tuple tile, bool halves)
         : set_(instruction_set_named(instruction_set)), algorithm_(algorithm_named(algorithm)), channelled_(channelled) {
         if (batch.size() > size_t(kMaxBatchDimensions)) throw nb::value_error("too many batch dimensions");
         std::memset(&job_, 0, sizeof job_);
@@ -82,34 +94,27 @@ public:
         Buffer values(fill, PyBUF_C_CONTIGUOUS);
         if (values->len != fill_bytes) throw nb::value_error("fill must hold one value of the sum's type per part");
         std::memcpy(fill_, values->buf, size_t(fill_bytes));
-        if (algorithm_ == Algorithm::separable) job_.terms = nb::cast<int64_t>(shape[0]);
-        if (algorithm_ == Algorithm::fft) {
-            job_.tile_rows = nb::cast<int64_t>(shape[0]);
-            job_.tile_columns = nb::cast<int64_t>(shape[1]);
-            job_.halves = nb::cast<int64_t>(shape[2]) != 0;
-        }
+        job_.terms = terms;
+        job_.tile_rows = nb::cast<int64_t>(tile[0]);
+        job_.tile_columns = nb::cast<int64_t>(tile[1]);
+        job_.halves = halves;
     }
 
     void spectra(nb::handle kernels, nb::handle target, int threads) const {
         Buffer taps(kernels, PyBUF_C_CONTIGUOUS), values(target, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE);
-        struct Call {
-            const Correlation& self;
-            const char* taps;
-            char* values;
-            int64_t taps_bytes, values_bytes;
-        } call = {*this, static_cast<const char*>(taps->buf), static_cast<char*>(values->buf),
-                  job_.rows.taps * job_.columns.taps * sum_size(), spectrum_values(job_) * sum_size()};
-        const int64_t planes = taps->len / call.taps_bytes;
-        expect(taps->len, planes * call.taps_bytes);
-        expect(values->len, planes * call.values_bytes);
-        const auto task = [](void* context, int64_t plane, Scratch&) {
-            const Call& c = *static_cast<Call*>(context);
-            c.self.set_.spectrum(c.self.job_, c.taps + plane * c.taps_bytes, c.values + plane * c.values_bytes);
+        const char* const kernel = static_cast<const char*>(taps->buf);
+        char* const spectrum = static_cast<char*>(values->buf);
+        const int64_t taps_bytes = job_.rows.taps * job_.columns.taps * sum_size(), bytes = spectrum_values(job_) * sum_size();
+        const int64_t planes = taps->len / taps_bytes;
+        expect(taps->len, planes * taps_bytes);
+        expect(values->len, planes * bytes);
+        const auto task = [&](int64_t plane, Scratch& scratch) {
+            return set_.spectrum(job_, kernel + plane * taps_bytes, spectrum + plane * bytes, scratch);
         };
-        without_gil([&] { return run_tasks(planes, threads, task, &call, interrupted) ? int(kDone) : int(kInterrupted); });
+        without_gil([&] { return run_all(planes, threads, interrupted, task); });
     }
 
-    int run(nb::handle image, nb::handle weights, nb::handle bias, nb::handle out, int threads) const {
+    bool run(nb::handle image, nb::handle weights, nb::handle bias, nb::handle out, int threads) const {
         Buffer pixels(image, PyBUF_STRIDES), results(out, PyBUF_STRIDES | PyBUF_WRITABLE);
         Buffer taps(weights, PyBUF_C_CONTIGUOUS);
         Job job = job_;
@@ -140,19 +145,8 @@ public:
     }
 
 private:
-    int finish(const Job& job, int threads) const {
-        return without_gil([&] { return set_.correlate(algorithm_)(job, threads, interrupted); });
-    }
-
-    template <class Work> static int without_gil(Work work) {
-        int outcome;
-        {
-            nb::gil_scoped_release release;
-            outcome = work();
-        }
-        if (outcome & kInterrupted) throw nb::python_error();
-        if (outcome & kOutOfMemory) throw std::bad_alloc();
-        return outcome;
+    bool finish(const Job& job, int threads) const {
+        return without_gil([&] { return set_.correlate(algorithm_)(job, threads, interrupted); }) != kNotFinite;
     }
 
     // How much of the kernel each algorithm reads (correlate.h).
@@ -293,13 +287,7 @@ void trace_edges(const std::string& instruction_set, nb::handle out, const std::
     job.classes = classes;
     if (job.planes * job.rows * job.columns == 0) return;
     const InstructionSet& set = instruction_set_named(instruction_set);
-    int outcome;
-    {
-        nb::gil_scoped_release release;
-        outcome = set.canny(job, threads, interrupted);
-    }
-    if (outcome & kInterrupted) throw nb::python_error();
-    if (outcome & kOutOfMemory) throw std::bad_alloc();
+    without_gil([&] { return set.canny(job, threads, interrupted); });
 }
 
 }  // namespace
@@ -330,14 +318,15 @@ NB_MODULE(_native, module) {
                "native/edges.h.");
     nb::class_<Correlation>(module, "Correlation", "A resolved call of the operator, ready to run on arrays.")
         .def(nb::init<const std::string&, const std::string&, const std::string&, nb::tuple, nb::tuple, nb::tuple, nb::tuple,
-                      const std::vector<int64_t>&, bool, nb::tuple, nb::handle, nb::tuple>(),
+                      const std::vector<int64_t>&, bool, nb::tuple, nb::handle, int64_t, nb::tuple, bool>(),
              nb::arg("instruction_set"), nb::arg("algorithm"), nb::arg("sum"), nb::arg("image"), nb::arg("out"), nb::arg("rows"),
-             nb::arg("columns"), nb::arg("batch"), nb::arg("channelled"), nb::arg("channels"), nb::arg("fill"), nb::arg("shape"))
+             nb::arg("columns"), nb::arg("batch"), nb::arg("channelled"), nb::arg("channels"), nb::arg("fill"), nb::kw_only(),
+             nb::arg("terms") = 0, nb::arg("tile") = nb::make_tuple(0, 0), nb::arg("halves") = false)
         .def("spectra", &Correlation::spectra, nb::arg("kernels"), nb::arg("target"), nb::arg("threads"),
              "Transform planes of weights into `target`, for the algorithm fft.")
         .def("lag_products", &Correlation::lag_products, nb::arg("image"), nb::arg("second"), nb::arg("sums"), nb::arg("threads"),
              "Add the products of pixels and second image, by tap, to the float64 `sums`.")
         .def("run", &Correlation::run, nb::arg("image"), nb::arg("weights"), nb::arg("bias").none(), nb::arg("out"),
              nb::arg("threads"),
-             "Write the result into `out`; 1 where an integer had to hold a value that is not finite, else 0.");
+             "Write the result into `out`; False where an integer had to hold a value that is not finite.");
 }

@@ -78,12 +78,8 @@ public:
           direct_out_(plain<T>(job, job.out, 1)),
           exchange_(exchanger(job)) {}
 
-    int run(int threads, bool (*interrupted)()) {
-        const auto task = [](void* self, int64_t index, Scratch& scratch) {
-            static_cast<Box*>(self)->run_strip(index, scratch);
-        };
-        const bool completed = run_tasks(strips_.tasks(), threads, task, this, interrupted);
-        return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
+    int run(int threads, bool (*interrupted)()) const {
+        return run_all(strips_.tasks(), threads, interrupted, [this](int64_t index, Scratch& scratch) { return strip(index, scratch); });
     }
 
 private:
@@ -99,7 +95,6 @@ private:
     const Writer<T> write_;
     const bool direct_out_;
     const Exchange<A> exchange_;  // null where the image's elements are not consecutive integers
-    int outcome_ = kDone;
 
     // A strip reads kw - 1 columns beside its own, so it should be wider than the kernel.
     static int64_t widest_strip(const Job& job) {
@@ -146,12 +141,9 @@ private:
         w.tail = scratch.take<T>(CORR2D_VECTOR_BYTES / sizeof(T));
     }
 
-    void run_strip(int64_t index, Scratch& scratch) {
+    int strip(int64_t index, Scratch& scratch) const {
         Work w{};
-        if (!carve_scratch(scratch, [&](Carve& pieces) { carve(w, pieces); })) {
-            __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
-            return;
-        }
+        if (!carve_scratch(scratch, [&](Carve& pieces) { carve(w, pieces); })) return kOutOfMemory;
         w.strip = strips_.locate(index);
         w.run = read_.run_from(w.strip.first_column, sums_.row_size(w.strip.columns), 1);
         w.fill = job_.rows.fills || job_.columns.fills ? A(*static_cast<const T*>(job_.fill)) : A(0);
@@ -160,7 +152,7 @@ private:
         bool finite = true;
         if constexpr (kExact) finite = slide(w);
         else finite = pass_blocks(w);
-        if (!finite) __atomic_fetch_or(&outcome_, int(kNotFinite), __ATOMIC_RELAXED);
+        return finite ? kDone : kNotFinite;
     }
 
     // Padded row m of the run; null where it is all fill.

@@ -127,13 +127,11 @@ public:
 
     int run(int threads, bool (*interrupted)()) {
         if (!job_.classes && (bands_ = new (std::nothrow) EdgeBand[size_t(count_)]) == nullptr) return kOutOfMemory;
-        const auto trace = [](void* self, int64_t band, Scratch& scratch) { static_cast<Tracing*>(self)->trace(band, scratch); };
-        if (!run_tasks(count_, threads, trace, this, interrupted)) return kInterrupted;
-        const int outcome = __atomic_load_n(&outcome_, __ATOMIC_RELAXED);
+        const auto traced = [this](int64_t band, Scratch& scratch) { return trace(band, scratch); };
+        const int outcome = run_all(count_, threads, interrupted, traced);
         if (outcome != kDone || job_.classes) return outcome;
         if (!join(bands_, count_, bands_per_plane_)) return kOutOfMemory;
-        const auto write = [](void* self, int64_t band, Scratch&) { static_cast<Tracing*>(self)->write(band); };
-        return run_tasks(count_, threads, write, this, interrupted) ? kDone : kInterrupted;
+        return run_all(count_, threads, interrupted, [this](int64_t band, Scratch&) { return write(band); });
     }
 
 private:
@@ -145,7 +143,6 @@ private:
     const EdgeJob& job_;
     const int64_t bands_per_plane_, count_, width_;
     EdgeBand* bands_ = nullptr;
-    int outcome_ = kDone;
 
     // Three consecutive rows: row y is slot y % 3.
     struct Ring {
@@ -168,14 +165,14 @@ private:
         return ring;
     }
 
-    void trace(int64_t band, Scratch& scratch) {
+    int trace(int64_t band, Scratch& scratch) {
         const int64_t plane = band / bands_per_plane_, first = band % bands_per_plane_ * kBandRows;
         const int64_t last = least(first + kBandRows, job_.rows);
         Carve measured(nullptr);
         Gradient(job_, plane, measured);
         take_ring(measured);
         void* const memory = scratch.reserve(measured.bytes());
-        if (memory == nullptr) return report(kOutOfMemory);
+        if (memory == nullptr) return kOutOfMemory;
         Carve carve(memory);
         Gradient gradient(job_, plane, carve);
         Ring ring = take_ring(carve);
@@ -186,9 +183,10 @@ private:
             classify(ring, plane, y);
             gradient.keep(y, ring[y]);
             if (job_.classes) write_classes(ring.classes, job_.out.at<uint8_t>(plane, y), job_.columns);
-            else if (!bands_[band].add_row(ring.classes, job_.columns)) return report(kOutOfMemory);
+            else if (!bands_[band].add_row(ring.classes, job_.columns)) return kOutOfMemory;
         }
         if (!job_.classes) bands_[band].settle();
+        return kDone;
     }
 
     void measure(Gradient& gradient, Ring& ring, int64_t y) const {
@@ -210,14 +208,13 @@ private:
         for (int64_t x = 0; x < columns; ++x) classes[x] = allowed[x] ? classes[x] : 0;
     }
 
-    void write(int64_t band) const {
+    int write(int64_t band) const {
         const int64_t plane = band / bands_per_plane_, first = band % bands_per_plane_ * kBandRows;
         const int64_t last = least(first + kBandRows, job_.rows);
         for (int64_t y = first; y < last; ++y)
             bands_[band].write_row(y - first, job_.out.at<uint8_t>(plane, y), job_.columns, job_.value);
+        return kDone;
     }
-
-    void report(int outcome) { __atomic_fetch_or(&outcome_, outcome, __ATOMIC_RELAXED); }
 };
 
 template <class Gradient> int trace_with(const EdgeJob& job, int threads, bool (*interrupted)()) {

@@ -1,6 +1,7 @@
 // The primitive `correlate`: every result value is the sum over channels and taps of weight times continued image.
 // Several algorithms compute it; each says what it wants `Job::weights` to hold.
 #pragma once
+#include "threads.h"
 #include "view.h"
 
 namespace corr2d {
@@ -25,8 +26,8 @@ constexpr const char* kAlgorithmNames[kAlgorithms] = {"direct",    "folded", "sp
 using Correlate = int (*)(const Job& job, int threads, bool (*interrupted)());
 
 // Transforms a kernel of job.rows.taps x job.columns.taps weights of the sum's type (dilation is the job's) into
-// spectrum_values(...) values of the sum's type.
-using Spectrum = void (*)(const Job& job, const void* kernel, void* spectrum);
+// spectrum_values(...) values of the sum's type. Returns an Outcome; runs as one task, with its scratch.
+using Spectrum = int (*)(const Job& job, const void* kernel, void* spectrum, Scratch& scratch);
 inline int64_t spectrum_values(const Job& job) { return 2 * job.tile_rows * job.tile_columns; }
 
 // The adjoint in the kernel: adds to sums[groups][out_channels][channels][kh][kw], for every tap, the products of the

@@ -1,4 +1,4 @@
-// The slow twin of correlate.cc: one value at a time, every tap through the index maps, in the order that the fast one
+// The slow twin of direct.cc: one value at a time, every tap through the index maps, in the order that the fast one
 // promises (channel, kernel row, kernel column; one fused multiply-add each).
 #include <cmath>
 

@@ -18,7 +18,7 @@
 
 namespace corr2d {
 
-int CORR2D_ENTRY(correlate)(const Job& job, int threads, bool (*interrupted)());
+int CORR2D_ENTRY(direct)(const Job& job, int threads, bool (*interrupted)());
 
 namespace {
 
@@ -41,19 +41,10 @@ public:
           ahead_read_(plain_image_ ? kRowsAhead * job.image.row / int64_t(sizeof(T)) : 0),
           ahead_written_(plain_out_ ? kRowsAhead * job.out.row / int64_t(sizeof(T)) : 0) {}
 
-    int run(int threads, bool (*interrupted)()) {
+    int run(int threads, bool (*interrupted)()) const {
         if (!transform_.ready()) return kOutOfMemory;
-        const auto task = [](void* self, int64_t index, Scratch& scratch) {
-            TiledCorrelation& correlation = *static_cast<TiledCorrelation*>(self);
-            const int outcome = correlation.pair(index, scratch);
-            if (outcome != kDone) __atomic_fetch_or(&correlation.outcome_, outcome, __ATOMIC_RELAXED);
-        };
-        const bool completed = run_tasks(tasks_, threads, task, this, interrupted);
-        return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
+        return run_all(tasks_, threads, interrupted, [this](int64_t index, Scratch& scratch) { return pair(index, scratch); });
     }
-
-    // Transforms one kernel; see `Spectrum`.
-    static void spectrum(const Job& job, const T* kernel, T* spectrum, Scratch& scratch);
 
 private:
     static constexpr int64_t L = kLanes<T>;
@@ -103,11 +94,10 @@ private:
     const int64_t tiles_;  // of one group
     const int64_t tasks_;
     const int64_t ahead_read_, ahead_written_;
-    int outcome_ = kDone;
 
     static constexpr int64_t kStepRows = 8;  // rows that the last step gives at once, at most
 
-    int pair(int64_t index, Scratch& scratch) {
+    int pair(int64_t index, Scratch& scratch) const {
         const int64_t pairs = tasks_ / job_.groups;
         Pair p{};
         p.group = index / pairs;
@@ -124,7 +114,6 @@ private:
         const T* spectrum = static_cast<const T*>(job_.weights) + p.group * spectrum_values(job_);
         int outcome = kDone;
         if (gather(p)) {
-            if (*spectrum != *spectrum) return kOutOfMemory;  // what `spectrum` leaves where it had no memory
             transform(p, spectrum);
             outcome = emit(p);
         }
@@ -367,53 +356,15 @@ private:
         };
         narrow(job.rows, t.top, t.height, t.rows);
         narrow(job.columns, t.left, t.width, t.columns);
-        return CORR2D_ENTRY(correlate)(job, 1, never);
+        return CORR2D_ENTRY(direct)(job, 1, never);
     }
 };
-
-template <class T> void TiledCorrelation<T>::spectrum(const Job& job, const T* kernel, T* spectrum, Scratch& scratch) {
-    const TileTransform<T> transform(job.tile_rows, job.tile_columns);
-    T* tile = static_cast<T*>(scratch.reserve(size_t(transform.tile_values()) * sizeof(T)));
-    if (tile == nullptr || !transform.ready()) {
-        *spectrum = __builtin_bit_cast(T, Format<T>::kMagnitude);  // a NaN: see `pair`
-        return;
-    }
-    std::memset(tile, 0, size_t(transform.tile_values()) * sizeof(T));
-    Greatest<T> greatest;
-    greatest.add(kernel, job.rows.taps * job.columns.taps);
-    for (int64_t a = 0; a < job.rows.taps; ++a)
-        for (int64_t b = 0; b < job.columns.taps; ++b) {
-            const int64_t y = a * job.rows.dilation, x = b * job.columns.dilation;
-            tile[x / L * transform.panel_step() + y * kRecord<T> + x % L] = *kernel++;
-        }
-    const Vector<T> scale = broadcast(Format<T>::power_of_two(-Format<T>::exponent(greatest.value())));
-    for (int64_t n = 0; n < transform.panels(); ++n) transform.forward_panel(tile + n * transform.panel_step(), {scale, scale});
-    transform.conjugate_spectrum(spectrum, tile, T(1.0 / double(transform.rows() * transform.columns())));
-}
-
-template <class T> void spectrum_in_task(const Job& job, const void* kernel, void* spectrum) {
-    struct Call {
-        const Job& job;
-        const T* kernel;
-        T* spectrum;
-    } call = {job, static_cast<const T*>(kernel), static_cast<T*>(spectrum)};
-    const auto task = [](void* context, int64_t, Scratch& scratch) {
-        const Call& c = *static_cast<Call*>(context);
-        TiledCorrelation<T>::spectrum(c.job, c.kernel, c.spectrum, scratch);
-    };
-    run_tasks(1, 1, task, &call, never);
-}
 
 }  // namespace
 
 int CORR2D_ENTRY(fft)(const Job& job, int threads, bool (*interrupted)()) {
     return job.sum == Element::f32 ? TiledCorrelation<float>(job).run(threads, interrupted)
                                    : TiledCorrelation<double>(job).run(threads, interrupted);
-}
-
-void CORR2D_ENTRY(spectrum)(const Job& job, const void* kernel, void* spectrum) {
-    if (job.sum == Element::f32) spectrum_in_task<float>(job, kernel, spectrum);
-    else spectrum_in_task<double>(job, kernel, spectrum);
 }
 
 }  // namespace corr2d

@@ -53,12 +53,8 @@ public:
         if (folds_) folded_ = {weights[0], weights[1], factors_.scale};
     }
 
-    int run(int threads, bool (*interrupted)()) {
-        const auto task = [](void* self, int64_t index, Scratch& scratch) {
-            static_cast<Gradient*>(self)->run_strip(index, scratch);
-        };
-        const bool completed = run_tasks(strips_.tasks(), threads, task, this, interrupted);
-        return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
+    int run(int threads, bool (*interrupted)()) const {
+        return run_all(strips_.tasks(), threads, interrupted, [this](int64_t index, Scratch& scratch) { return strip(index, scratch); });
     }
 
 private:
@@ -77,7 +73,6 @@ private:
     const bool direct_image_, direct_out_;
     Factors<T> factors_;
     Folded<T> folded_{};
-    int outcome_ = kDone;
 
     // A strip in work. Padded columns are counted from its first one; [first, last) of them are the image's own and are
     // filtered where they lie. Where pixels are gathered all columns are, and `ring` holds the last rows.
@@ -109,12 +104,9 @@ private:
         w.results = scratch.take<T>(result_rows * pitch_);
     }
 
-    void run_strip(int64_t index, Scratch& scratch) {
+    int strip(int64_t index, Scratch& scratch) const {
         Work w{};
-        if (!carve_scratch(scratch, [&](Carve& pieces) { carve(w, pieces); })) {
-            __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
-            return;
-        }
+        if (!carve_scratch(scratch, [&](Carve& pieces) { carve(w, pieces); })) return kOutOfMemory;
         begin(w, index);
         bool finite = true;
         const int64_t height = folds_ ? kBlockRows : 1;
@@ -126,7 +118,7 @@ private:
             else filter_row(w, n);
             if (!in_place) finite &= write_rows(w, n, rows);
         }
-        if (!finite) __atomic_fetch_or(&outcome_, int(kNotFinite), __ATOMIC_RELAXED);
+        return finite ? kDone : kNotFinite;
     }
 
     void begin(Work& w, int64_t index) const {

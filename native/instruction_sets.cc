@@ -5,7 +5,7 @@ namespace corr2d {
 
 #define CORR2D_DECLARE(set)                                       \
     bool has_##set();                                             \
-    int correlate_##set(const Job&, int, bool (*)());             \
+    int direct_##set(const Job&, int, bool (*)());                \
     int folded_##set(const Job&, int, bool (*)());                \
     int sparse_##set(const Job&, int, bool (*)());                \
     int integer_##set(const Job&, int, bool (*)());               \
@@ -13,14 +13,14 @@ namespace corr2d {
     int box_##set(const Job&, int, bool (*)());                   \
     int fft_##set(const Job&, int, bool (*)());                   \
     int gradient_##set(const Job&, int, bool (*)());              \
-    void spectrum_##set(const Job&, const void*, void*);          \
+    int spectrum_##set(const Job&, const void*, void*, Scratch&); \
     int lag_products_##set(const Job&, double*, int, bool (*)()); \
     int lag_spectra_##set(const Job&, double*, int, bool (*)());  \
     int canny_##set(const EdgeJob&, int, bool (*)());
 #define CORR2D_ROW(set)                                                                                            \
     {#set,                                                                                                         \
      has_##set,                                                                                                    \
-     {correlate_##set, folded_##set, sparse_##set, integer_##set, separable_##set, box_##set, fft_##set, gradient_##set}, \
+     {direct_##set, folded_##set, sparse_##set, integer_##set, separable_##set, box_##set, fft_##set, gradient_##set}, \
      spectrum_##set,                                                                                               \
      lag_products_##set,                                                                                           \
      lag_spectra_##set,                                                                                            \

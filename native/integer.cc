@@ -48,13 +48,9 @@ public:
         : job_(job), kernel_(kernel), threads_(threads), cut_(IntegerTiling::of<Pairs>(job, threads)), gather_(job),
           write_(writer<int32_t>(job.out.element, job.out.swapped)), in_place_(sweep_in_place(job)) {}
 
-    int run(bool (*interrupted)()) {
+    int run(bool (*interrupted)()) const {
         const int64_t tasks = job_.planes() * job_.groups * cut_.phases * cut_.bands * cut_.tiles;
-        const auto task = [](void* self, int64_t index, Scratch& scratch) {
-            static_cast<IntegerCorrelation*>(self)->tile(index, scratch);
-        };
-        const bool completed = run_tasks(tasks, threads_, task, this, interrupted);
-        return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
+        return run_all(tasks, threads_, interrupted, [this](int64_t index, Scratch& scratch) { return tile(index, scratch); });
     }
 
 private:
@@ -69,7 +65,6 @@ private:
     const Gather<typename Ring::Raw> gather_;
     const Writer<int32_t> write_;
     const Sweep in_place_;  // straight into results; null where sums must be written one by one
-    int outcome_ = kDone;
 
     static Sweep sweep_in_place(const Job& job) {
         const Element element = job.out.element;
@@ -91,18 +86,15 @@ private:
         int32_t* sums;  // [kBlockRows], each cut_.columns wide
     };
 
-    void tile(int64_t index, Scratch& scratch) {
+    int tile(int64_t index, Scratch& scratch) const {
         Tile t = locate(index);
-        if (t.rows <= 0) return;
+        if (t.rows <= 0) return kDone;
         const int64_t rows_bytes = round_up(cut_.pairs * int64_t(sizeof(Pixel*)), 64);
         const int64_t pieces_bytes = round_up(kernel_.pieces() * int64_t(sizeof(PairTaps<Pairs>)), 64);
         const int64_t sums_bytes = kBlockRows * cut_.columns * int64_t(sizeof(int32_t));
         const int64_t ring_bytes = Ring::bytes(cut_.pairs, cut_.width);
         char* memory = static_cast<char*>(scratch.reserve(size_t(rows_bytes + pieces_bytes + sums_bytes + ring_bytes)));
-        if (memory == nullptr) {
-            __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
-            return;
-        }
+        if (memory == nullptr) return kOutOfMemory;
         t.pairs = reinterpret_cast<const Pixel**>(memory);
         t.pieces = reinterpret_cast<PairTaps<Pairs>*>(memory += rows_bytes);
         t.sums = reinterpret_cast<int32_t*>(memory += pieces_bytes);
@@ -115,6 +107,7 @@ private:
             for (int64_t p = 0; p < cut_.pairs; ++p) t.pairs[p] = ring.row(top + p);
             for (int64_t o = 0; o < job_.out_channels; ++o) sum_rows(t, i, o);
         }
+        return kDone;
     }
 
     Tile locate(int64_t index) const {

@@ -8,31 +8,21 @@ namespace corr2d {
 namespace {
 
 template <class T> int run(const Job& job, double* sums, int threads, bool (*interrupted)()) {
-    struct Call {
-        const Job& job;
-        const LagProducts<T> products;
-        const Lots lots;
-        double* sums;
-        int outcome;
-    };
     const LagProducts<T> products(job);
     const int64_t values = job.out_channels * job.channels * job.rows.taps * job.columns.taps;
-    Call call = {job, products, {job.groups, values, job.planes() * products.bands() * products.tiles_per_band()}, sums, kDone};
-    if (!call.lots.ready()) return kOutOfMemory;
-    const auto task = [](void* self, int64_t index, Scratch& scratch) {
-        Call& c = *static_cast<Call*>(self);
-        char* memory = static_cast<char*>(scratch.reserve(c.products.scratch_bytes()));
-        if (memory == nullptr) {
-            __atomic_fetch_or(&c.outcome, int(kOutOfMemory), __ATOMIC_RELAXED);
-            return;
-        }
-        const Lots::Lot lot = c.lots.lot(index, c.sums);
+    const Lots lots(job.groups, values, job.planes() * products.bands() * products.tiles_per_band());
+    if (!lots.ready()) return kOutOfMemory;
+    const auto task = [&](int64_t index, Scratch& scratch) -> int {
+        char* memory = static_cast<char*>(scratch.reserve(products.scratch_bytes()));
+        if (memory == nullptr) return kOutOfMemory;
+        const Lots::Lot lot = lots.lot(index, sums);
         for (int64_t tile = lot.first; tile < lot.last; ++tile)
-            c.products.add(c.products.locate(tile), lot.sum, 0, c.job.out_channels, 0, c.job.channels, lot.totals, memory);
+            products.add(products.locate(tile), lot.sum, 0, job.out_channels, 0, job.channels, lot.totals, memory);
+        return kDone;
     };
-    const bool completed = run_tasks(call.lots.tasks(), threads, task, &call, interrupted);
-    call.lots.add_up(sums);
-    return call.outcome | (completed ? 0 : int(kInterrupted));
+    const int outcome = run_all(lots.tasks(), threads, interrupted, task);
+    lots.add_up(sums);
+    return outcome;
 }
 
 }  // namespace

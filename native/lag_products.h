@@ -1,7 +1,7 @@
 // The adjoint of `correlate` in the kernel: for every tap the sum, over all windows, of the pixel under the tap times the
 // value that a second image has at the window's place.
 //
-// A tile of windows is gathered once: rows of the continued image as correlation.h gathers them, and rows of the second
+// A tile of windows is gathered once: rows of the continued image as tap_sums.h gathers them, and rows of the second
 // image, whose last vector ends in zeros. A x B sums are kept in registers while the tile's rows pass by. Where windows
 // share image rows (see Tiling), A rows of the second image meet one row of the image, so that 12 products cost 7 loads.
 // Sums leave the registers once per tile and are added up in double.

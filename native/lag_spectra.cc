@@ -28,14 +28,12 @@ public:
           taps_(job.rows.taps * job.columns.taps),
           lots_(job.groups * job.out_channels * job.channels, taps_, ceil_divide(tiles_, kParts)) {}
 
-    int run(int threads, bool (*interrupted)()) {
+    int run(int threads, bool (*interrupted)()) const {
         if (!transform_.ready() || !lots_.ready()) return kOutOfMemory;
-        const auto task = [](void* self, int64_t index, Scratch& scratch) {
-            static_cast<LagSpectra*>(self)->lot(index, scratch);
-        };
-        const bool completed = run_tasks(lots_.tasks(), threads, task, this, interrupted);
+        const auto task = [this](int64_t index, Scratch& scratch) { return lot(index, scratch); };
+        const int outcome = run_all(lots_.tasks(), threads, interrupted, task);
         lots_.add_up(sums_);
-        return outcome_ | (completed ? 0 : int(kInterrupted));
+        return outcome;
     }
 
 private:
@@ -67,7 +65,6 @@ private:
     const Cut rows_, columns_;
     const int64_t tiles_, taps_;
     const Lots lots_;
-    int outcome_ = kDone;
 
     bool lay_out(Memory& m, Scratch& scratch) const {
         const int64_t spectrum = 2 * transform_.rows() * transform_.columns();
@@ -87,20 +84,18 @@ private:
     }
 
     // The pairs of tiles of one lot, for one result channel and one image channel.
-    void lot(int64_t index, Scratch& scratch) {
+    int lot(int64_t index, Scratch& scratch) const {
         Memory m;
-        if (!lay_out(m, scratch)) {
-            __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
-            return;
-        }
+        if (!lay_out(m, scratch)) return kOutOfMemory;
         const Lots::Lot lot = lots_.lot(index, sums_);
         const int64_t channel = lot.sum % job_.channels, out = lot.sum / job_.channels;
         bool any = false;
         for (int64_t pair = lot.first; pair < lot.last; ++pair) any |= add_pair(pair, out, channel, lot.totals, m);
         if (any) read_lags(m, lot.totals);
+        return kDone;
     }
 
-    // False where the pair was summed directly.
+    // False where the spectra gained nothing: the pair was summed directly, or one of the two is all zero.
     bool add_pair(int64_t pair, int64_t out, int64_t channel, double* totals, const Memory& m) const {
         Windows windows[kParts] = {};
         const int count = int(least(kParts, tiles_ - kParts * pair));

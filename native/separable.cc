@@ -2,7 +2,7 @@
 //
 // One pass over the image: a run goes down a strip of columns; every new image row passes the row filter of each term
 // into a ring of the last kh - 1 + R filtered rows, which stays in cache, and R result rows are summed over the ring.
-// Rows past the edge come through the index map as in correlate.cc; columns past it are gathered for the rim alone.
+// Rows past the edge come through the index map as in direct.cc; columns past it are gathered for the rim alone.
 //
 // Promise: every filtered value is one chain of multiply_add over the kw taps, every result one chain that starts at
 // the bias and goes over the terms and, in each, the kh taps. Nothing depends on strips, runs or threads, and no tap is
@@ -34,12 +34,8 @@ public:
           direct_image_(plain<T>(job, job.image, 1)),
           direct_out_(plain<T>(job, job.out, 1)) {}
 
-    int run(int threads, bool (*interrupted)()) {
-        const auto task = [](void* self, int64_t index, Scratch& scratch) {
-            static_cast<Separable*>(self)->run_strip(index, scratch);
-        };
-        const bool completed = run_tasks(strips_.tasks(), threads, task, this, interrupted);
-        return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
+    int run(int threads, bool (*interrupted)()) const {
+        return run_all(strips_.tasks(), threads, interrupted, [this](int64_t index, Scratch& scratch) { return strip(index, scratch); });
     }
 
 private:
@@ -54,7 +50,6 @@ private:
     const Gather<T> read_;
     const Writer<T> write_;
     const bool direct_image_, direct_out_;
-    int outcome_ = kDone;
 
     // A strip in work. Its columns [middle, right) see only the image's own columns and are filtered where these lie.
     struct Work {
@@ -76,17 +71,14 @@ private:
         w.sums = scratch.take<T>(R * pitch_);
     }
 
-    void run_strip(int64_t index, Scratch& scratch) {
+    int strip(int64_t index, Scratch& scratch) const {
         Work w{};
-        if (!carve_scratch(scratch, [&](Carve& pieces) { carve(w, pieces); })) {
-            __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
-            return;
-        }
+        if (!carve_scratch(scratch, [&](Carve& pieces) { carve(w, pieces); })) return kOutOfMemory;
         begin(w, index);
         int64_t filtered = 0, done = 0;
         bool finite = true;
         advance<R>(w, filtered, done, finite);
-        if (!finite) __atomic_fetch_or(&outcome_, int(kNotFinite), __ATOMIC_RELAXED);
+        return finite ? kDone : kNotFinite;
     }
 
     void begin(Work& w, int64_t index) const {

@@ -27,4 +27,26 @@ bool run_tasks(int64_t count, int threads, Task task, void* context, bool (*inte
 
 int hardware_threads();  // CPUs this process may use
 
+// What a run may report; combined with |.
+enum Outcome : int { kDone = 0, kNotFinite = 1, kOutOfMemory = 2, kInterrupted = 4 };
+
+namespace {
+
+// Runs work(0..count-1, scratch), each of which gives an Outcome, and gives all outcomes together.
+template <class Work> int run_all(int64_t count, int threads, bool (*interrupted)(), Work work) {
+    struct Call {
+        Work& work;
+        int outcome;
+    } call = {work, kDone};
+    const auto task = [](void* context, int64_t index, Scratch& scratch) {
+        Call& c = *static_cast<Call*>(context);
+        const int outcome = c.work(index, scratch);
+        if (outcome != kDone) __atomic_fetch_or(&c.outcome, outcome, __ATOMIC_RELAXED);
+    };
+    const bool completed = run_tasks(count, threads, task, &call, interrupted);
+    return __atomic_load_n(&call.outcome, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
+}
+
+}  // namespace
+
 }  // namespace corr2d

@@ -1,5 +1,5 @@
 // How a call is cut into tiles: bands of rows; across, a middle whose windows lie inside the image and two rims; and,
-// where a tile must be gathered and would not fit in cache whole, pieces of the kernel. correlation.h sums the tiles.
+// where a tile must be gathered and would not fit in cache whole, pieces of the kernel. tap_sums.h sums the tiles.
 #pragma once
 #include <cstddef>
 

@@ -68,7 +68,4 @@ inline int64_t channel_offset(const View& view, int64_t channel, int parts) {
 
 }  // namespace
 
-// What a run may report; combined with |.
-enum Outcome : int { kDone = 0, kNotFinite = 1, kOutOfMemory = 2, kInterrupted = 4 };
-
 }  // namespace corr2d

@@ -10,7 +10,7 @@ using namespace corr2d;
 using namespace corr2d::testing;
 
 namespace corr2d {
-int correlate_wide(const Job&, int, bool (*)());
+int direct_wide(const Job&, int, bool (*)());
 int folded_wide(const Job&, int, bool (*)());
 int sparse_wide(const Job&, int, bool (*)());
 }
@@ -85,7 +85,7 @@ template <class T> bool agree(int call, Algorithm algorithm = Algorithm::direct)
         fused_here |= fused;
         if (fused || special || std::is_integral_v<T>) compare(name.c_str(), kInstructionSets[s].correlate(algorithm));
     }
-    const Correlate wide = !special ? correlate_wide : algorithm == Algorithm::folded ? folded_wide : sparse_wide;
+    const Correlate wide = !special ? direct_wide : algorithm == Algorithm::folded ? folded_wide : sparse_wide;
     if (fused_here) compare("wide", wide);  // compiled for the same features as avx2
     return good;
 }

@@ -18,9 +18,9 @@
 using namespace corr2d;
 
 namespace corr2d {
-int correlate_wide(const Job&, int, bool (*)());
+int direct_wide(const Job&, int, bool (*)());
 int fft_wide(const Job&, int, bool (*)());
-void spectrum_wide(const Job&, const void*, void*);
+int spectrum_wide(const Job&, const void*, void*, Scratch&);
 }
 
 namespace {
@@ -52,7 +52,7 @@ std::vector<Copy> copies() {
         found.push_back({set.name, set.correlate(Algorithm::direct), set.correlate(Algorithm::fft), set.spectrum});
         fused |= found.back().name != "baseline";
     }
-    if (fused) found.push_back({"wide", correlate_wide, fft_wide, spectrum_wide});  // compiled for the features of avx2
+    if (fused) found.push_back({"wide", direct_wide, fft_wide, spectrum_wide});  // compiled for the features of avx2
     return found;
 }
 
@@ -250,8 +250,9 @@ public:
     // The results that are not what they must be; -1 for a wrong outcome.
     int wrong_results(const Copy& copy) {
         std::vector<T> held(size_t(job_.groups * spectrum_values(job_)));
+        Scratch scratch;
         for (int64_t g = 0; g < job_.groups; ++g)
-            copy.spectrum(job_, weights_.data() + g * taps_, held.data() + g * spectrum_values(job_));
+            if (copy.spectrum(job_, weights_.data() + g * taps_, held.data() + g * spectrum_values(job_), scratch) != kDone) return -1;
         held.insert(held.end(), weights_.begin(), weights_.end());
         std::fill(out_.bytes.begin(), out_.bytes.end(), kSentinel);
         job_.weights = weights_.data();

@@ -106,10 +106,10 @@ class KernelAdjoint:
         spec = geometry.spec(image, self._shape, Types(parts[0], sums, sums, parts[1], exact=False))
         way = _choose(spec) if tile is ... else _way(spec, tile)
         algorithm = "direct" if way.tile is None else "fft"
-        self._threads, size = way.threads, (*(way.tile or (0, 0)), 0)
+        self._threads = way.threads
         fills = complex(fill).real, complex(fill).imag
         for value in fills if image_dtype in COMPLEX else fills[:1]:
-            self._calls.append(native_call(spec, algorithm, value, sum_dtype=sums, shape=size))
+            self._calls.append(native_call(spec, algorithm, value, sum_dtype=sums, tile=way.tile or (0, 0)))
 
     def sums(self, gradient: Array, image: Array) -> Array:
         """Give the adjoint."""

@@ -82,12 +82,14 @@ def native_call(
     parts: int = 1,
     columns: _NativeAxis | None = None,
     batch: tuple[int, ...] | None = None,
-    shape: tuple[int, int, int] = (0, 0, 0),
+    terms: int = 0,
+    tile: tuple[int, int] = (0, 0),
+    halves: bool = False,
 ) -> _native.Correlation:
     """Resolve the call once for `algorithm` (native/correlate.h); arrays are handed over at each run.
 
-    `shape` is what an algorithm needs beside the call: the number of terms, or the size of a
-    transform and whether it takes halves.
+    `terms` is for separable kernels; `tile`, the size of a transform, and whether it takes pixels in
+    `halves`, for algorithms that transform.
     """
     sums = sum_dtype or spec.types.sum
 
@@ -106,7 +108,9 @@ def native_call(
         spec.channelled,
         (spec.groups, spec.channels, spec.out_channels),
         np.array([fill.real, fill.imag][:parts], sums),
-        shape,
+        terms=terms,
+        tile=tile,
+        halves=halves,
     )
 
 
@@ -123,28 +127,28 @@ def prepare_planes(
     *,
     interleaved: bool,
     sum_dtype: str | None = None,
-    shape: tuple[int, int, int] = (0, 0, 0),
+    terms: int = 0,
 ) -> Run:
     """Prepare a call on real planes; `prepared` gives what the algorithm wants of the kernel.
 
     `interleaved` says that the algorithm can step over columns: pixels stored (H, W, C) are then filtered
     where they lie.
     """
-    call = native_call(spec, algorithm, spec.fill.real, sum_dtype=sum_dtype, shape=shape)
-    fused = _prepare_interleaved(spec, algorithm, sum_dtype, shape) if interleaved else None
+    call = native_call(spec, algorithm, spec.fill.real, sum_dtype=sum_dtype, terms=terms)
+    fused = _prepare_interleaved(spec, algorithm, sum_dtype, terms) if interleaved else None
 
     def run(image: Any, weights: Weights, bias: Any, out: Any, threads: int) -> bool:
         if bias is not None and sum_dtype is not None:
             bias = bias.astype(sum_dtype)
         if fused is not None and _interleaved(image) and _interleaved(out):
-            return fused.run(_fuse(image), prepared(weights), bias, _fuse(out), threads) == 0
-        return call.run(image, prepared(weights), bias, out, threads) == 0
+            return fused.run(_fuse(image), prepared(weights), bias, _fuse(out), threads)
+        return call.run(image, prepared(weights), bias, out, threads)
 
     return run
 
 
 def _prepare_interleaved(
-    spec: Spec, algorithm: str, sum_dtype: str | None, shape: tuple[int, int, int]
+    spec: Spec, algorithm: str, sum_dtype: str | None, terms: int
 ) -> _native.Correlation | None:
     """Prepare for pixels stored (H, W, C) and a 2-D kernel: rows of W*C values, the taps C values apart.
 
@@ -172,7 +176,7 @@ def _prepare_interleaved(
         sum_dtype=sum_dtype,
         columns=wide,
         batch=spec.batch[:-1],
-        shape=shape,
+        terms=terms,
     )
 
 

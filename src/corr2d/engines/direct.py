@@ -1,4 +1,4 @@
-"""The direct engine: every product, in one fixed order, in registers (native/correlate.cc).
+"""The direct engine: every product, in one fixed order, in registers (native/direct.cc).
 
 It supports every call. Sums run over channel, kernel row, kernel column, one fused multiply-add each, so the
 bits do not depend on threads, tiles, crops, or the instruction set as long as that has FMA.
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from corr2d import _native
 from corr2d.dtypes import COMPLEX
 from corr2d.engines import Bound, Engine, Spec
 from corr2d.engines._core import chain, moved, native_call, prepare_planes, rounded
@@ -64,8 +63,8 @@ def _prepare_image_parts(spec: Spec) -> Run:
     real, imaginary = (native_call(spec, "direct", part) for part in (spec.fill.real, spec.fill.imag))
 
     def run(image: Any, weights: Weights, bias: Any, out: Any, threads: int) -> bool:
-        _run(real, image.real, weights.array, _part(bias, "real"), out.real, threads)
-        return _run(imaginary, image.imag, weights.array, _part(bias, "imag"), out.imag, threads)
+        real.run(image.real, weights.array, _part(bias, "real"), out.real, threads)
+        return imaginary.run(image.imag, weights.array, _part(bias, "imag"), out.imag, threads)
 
     return run
 
@@ -74,8 +73,8 @@ def _prepare_kernel_parts(spec: Spec) -> Run:
     call = native_call(spec, "direct", spec.fill.real)
 
     def run(image: Any, weights: Weights, bias: Any, out: Any, threads: int) -> bool:
-        _run(call, image, weights.array.real.copy(), _part(bias, "real"), out.real, threads)
-        return _run(call, image, weights.array.imag.copy(), _part(bias, "imag"), out.imag, threads)
+        call.run(image, weights.array.real.copy(), _part(bias, "real"), out.real, threads)
+        return call.run(image, weights.array.imag.copy(), _part(bias, "imag"), out.imag, threads)
 
     return run
 
@@ -84,7 +83,7 @@ def _prepare_real_part(spec: Spec) -> Run:
     call = native_call(spec, "direct", spec.fill.real)
 
     def run(image: Any, weights: Weights, bias: Any, out: Any, threads: int) -> bool:
-        _run(call, image, weights.array, _part(bias, "real"), out.real, threads)
+        call.run(image, weights.array, _part(bias, "real"), out.real, threads)
         out.imag[...] = 0 if bias is None else bias.imag.reshape(-1, 1, 1)
         return True
 
@@ -102,17 +101,13 @@ def _prepare_complex(spec: Spec) -> Run:
         blocks[:, 0, :, 0] = blocks[:, 1, :, 1] = kernel.real
         blocks[:, 1, :, 0] = kernel.imag
         np.negative(kernel.imag, out=blocks[:, 0, :, 1])
-        return _run(call, image, blocks, None if bias is None else bias.view(spec.types.sum), out, threads)
+        return call.run(image, blocks, None if bias is None else bias.view(spec.types.sum), out, threads)
 
     return run
 
 
 def _part(bias: npt.NDArray[Any] | None, part: str) -> Any:
     return None if bias is None else np.ascontiguousarray(getattr(bias, part))
-
-
-def _run(call: _native.Correlation, image: Any, weights: Any, bias: Any, out: Any, threads: int) -> bool:
-    return call.run(image, weights, bias, out, threads) == 0
 
 
 def _complex_products(spec: Spec) -> int:

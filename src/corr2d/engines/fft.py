@@ -82,14 +82,14 @@ def prepare(spec: Spec) -> Run:
     """Resolve the call once; the spectrum is made at the first run with a kernel."""
     sums = _sums(spec)
     tile = _tile(spec) or (1, 1)
-    call = native_call(spec, "fft", spec.fill.real, sum_dtype=sums, shape=(*tile, int(_in_halves(spec))))
+    call = native_call(spec, "fft", spec.fill.real, sum_dtype=sums, tile=tile, halves=_in_halves(spec))
     name = (tile, sums, spec.rows.dilation, spec.columns.dilation)
 
     def run(image: Any, weights: Weights, bias: Any, out: Any, threads: int) -> bool:
         spectrum = _spectrum(weights, name, call, threads)
         if bias is not None:
             bias = bias.astype(sums)
-        return call.run(image, spectrum, bias, out, threads) == 0
+        return call.run(image, spectrum, bias, out, threads)
 
     return run
 
@@ -105,10 +105,7 @@ def _spectrum(weights: Weights, name: Any, call: Any, threads: int) -> Array:
         found = np.empty(len(planes) * size + planes.size, sums)
         call.spectra(planes, found[: len(planes) * size], threads)
         found[len(planes) * size :] = planes.ravel()
-        # A spectrum whose task found no memory begins with NaN (native/fft.cc): this call ends with a
-        # MemoryError, the next one tries again.
-        if np.isfinite(found[: len(planes) * size : size]).all():
-            _keep(key, found)
+        _keep(key, found)
     return found
 
 

@@ -60,7 +60,7 @@ def error_bound(spec: Spec) -> Bound:
 
 def prepare(spec: Spec) -> Run:
     """Resolve the call once."""
-    return prepare_planes(spec, "separable", _factors, interleaved=True, shape=(spec.traits.terms, 0, 0))
+    return prepare_planes(spec, "separable", _factors, interleaved=True, terms=spec.traits.terms)
 
 
 def _factors(weights: Weights) -> npt.NDArray[Any]:

@@ -14,22 +14,18 @@
 namespace corr2d {
 namespace {
 
-template <class T, Order O> class Correlation {
+template <class T, Order O> class TapSums {
 public:
-    Correlation(const Job& job, int threads)
+    TapSums(const Job& job, int threads)
         : job_(job),
           threads_(threads),
           cut_(job, O == Order::sparse, threads),
           read_(job),
           write_(row_writer<T>(job.out.element, job.out.swapped)) {}
 
-    int run(bool (*interrupted)()) {
+    int run(bool (*interrupted)()) const {
         const int64_t tasks = job_.planes() * job_.groups * cut_.bands * cut_.tiles_per_band;
-        const auto task = [](void* self, int64_t index, Scratch& scratch) {
-            static_cast<Correlation*>(self)->tile(index, scratch);
-        };
-        const bool completed = run_tasks(tasks, threads_, task, this, interrupted);
-        return __atomic_load_n(&outcome_, __ATOMIC_RELAXED) | (completed ? 0 : int(kInterrupted));
+        return run_all(tasks, threads_, interrupted, [this](int64_t index, Scratch& scratch) { return tile(index, scratch); });
     }
 
 private:
@@ -40,7 +36,6 @@ private:
     const Tiling<T> cut_;
     const Gather<T> read_;
     const Writer<T> write_;
-    int outcome_ = kDone;
 
     struct Tile {
         int64_t group, first_row, rows, first_column, columns;
@@ -57,12 +52,9 @@ private:
         bool skips_zeros;   // no pixel of the tile is NaN or infinite, so a weight of zero adds nothing
     };
 
-    void tile(int64_t index, Scratch& scratch) {
+    int tile(int64_t index, Scratch& scratch) const {
         char* memory = static_cast<char*>(scratch.reserve(cut_.scratch_bytes()));
-        if (memory == nullptr) {
-            __atomic_fetch_or(&outcome_, int(kOutOfMemory), __ATOMIC_RELAXED);
-            return;
-        }
+        if (memory == nullptr) return kOutOfMemory;
         Tile t = locate(index);
         t.targets = reinterpret_cast<T**>(memory);
         t.pointers = const_cast<const T**>(t.targets + kRows<T>);
@@ -76,7 +68,7 @@ private:
         const int64_t block = t.gathered ? cut_.channel_block() : 1;
         for (int64_t first = 0; first < job_.out_channels; first += block)
             finite &= sum_channels(t, first, least(block, job_.out_channels - first));
-        if (!finite) __atomic_fetch_or(&outcome_, int(kNotFinite), __ATOMIC_RELAXED);
+        return finite ? kDone : kNotFinite;
     }
 
     Tile locate(int64_t index) const {
@@ -106,7 +98,7 @@ private:
     }
 
     // The result channels [first, first + count) of the tile, over all pieces of the kernel.
-    bool sum_channels(Tile& t, int64_t first, int64_t count) {
+    bool sum_channels(Tile& t, int64_t first, int64_t count) const {
         const Piece& step = t.gathered ? cut_.piece : cut_.whole;
         bool finite = true;
         for (int64_t c = 0; c < cut_.whole.channels; c += step.channels)
