@@ -33,6 +33,7 @@ def small():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, dilation=2), nn.AdaptiveAvgPool2d(1))
 
 made = nn.Conv1d(1, 1, 5, stride=2)
+tokens = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.Flatten(2))
 number = 3
 
 def needs(width):
@@ -343,3 +344,16 @@ def test_a_page_is_made_of_its_result(tmp_path: Path) -> None:
     assert field.page(tmp_path / "page.html", title="one") == (tmp_path / "page.html").read_text("utf-8")
     with pytest.raises(TypeError, match=r"position must be 2 whole numbers .*, got 0\.5"):
         field.page(position=(0.5, 1))
+
+
+def test_a_position_of_one_axis(run: Any, here: Path) -> None:
+    """As it is asked for in words: one number, and on the page the column of a map of one row."""
+    words = ("field", "some_nets:tokens", "--input", "1,3,16,16", "--layer", "1", "--at", "5")
+    assert "value 5 of 1 sees 16 pixels" in run(*words).out
+    ran = run(*words, "-o", "report.html")
+    assert (ran.code, ran.err) == (0, "")
+    assert known(Path("report.html").read_text(encoding="utf-8"))["open"] == ["1", 0, 5]
+    field = fields(nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.Flatten(2)), (1, 3, 16, 16))
+    assert known(field.page(layers="1"))["open"] == ["1", 0, 8]
+    with pytest.raises(ValueError, match=r"position must be a whole number inside the output of '1', 16"):
+        field.page(layers="1", position=(0, 5))

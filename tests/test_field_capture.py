@@ -13,6 +13,7 @@ from architectures import ARCHITECTURES
 from corr2d import nn as ours
 from corr2d.errors import Refused
 from corr2d.field.capture import capture
+from corr2d.field.capture.examples import home
 from corr2d.field.evaluation import evaluate
 from corr2d.field.graph import Graph, Value
 from corr2d.field.maps import feature_maps
@@ -338,6 +339,19 @@ def test_inputs_may_be_shapes_tensors_and_whole_numbers():
     assert [one.shape for one in graph.inputs] == [(5, 2), (2,)]
     assert [one.dtype for one in graph.inputs] == [torch.float32, torch.int64]
     assert capture(nn.Linear(2, 2).double(), [3, 2], way="dispatch").inputs[0].dtype == torch.float64
+
+
+def test_a_shape_stands_for_numbers_of_the_parameters_kind():
+    """Buffers come after them: a floating table does not make the input of a complex model floating."""
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.ones(3, dtype=torch.complex64))
+    model.register_buffer("window", torch.ones(3, dtype=torch.float64))
+    assert home(model)[0] == torch.complex64
+    # Networks that multiply spectra have both.
+    model.lift = nn.Parameter(torch.ones(3))
+    assert home(model)[0] == torch.float32
+    del model.weight, model.lift
+    assert home(model)[0] == torch.float64
 
 
 # --- refusals

@@ -453,6 +453,15 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, change, differs):
     assert path.read_bytes() == before
 
 
+def test_a_checkpoint_in_training_is_of_the_model_as_it_was_given(tmp_path):
+    """The running statistics of a batch norm are not part of what is gone on with."""
+    net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2)).double()
+    given = {"mode": "train", "padding_images": 0, "checkpoint": tmp_path / "sums.npz"}
+    effective_receptive_field(net, noise(4), "1", batch_size=2, **given)
+    again = effective_receptive_field(net, noise(4), "1", batch_size=4, **given)
+    assert again.images == 4
+
+
 @pytest.mark.parametrize("content", [b"", b"no", b"PK\x03\x04broken"])
 def test_a_damaged_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / "sums.npz"
@@ -514,6 +523,17 @@ class Root(nn.Module):
         return (0 * x).sqrt()
 
 
+@torch.library.custom_op("corr2d_effective_test::closed", mutates_args=())
+def closed(x: torch.Tensor) -> torch.Tensor:
+    """Has no formula for its gradient."""
+    return x.clone()
+
+
+class Closed(nn.Module):
+    def forward(self, x):
+        return closed(x)
+
+
 DEAD = nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU()).double()
 nn.init.constant_(DEAD[0].bias, -100)
 
@@ -548,6 +568,12 @@ nn.init.constant_(DEAD[0].bias, -100)
             ValueError,
             "layer_channel_axis must be an axis of .* other than the first",
         ),
+        (
+            {"layer_channel_axis": 1.0},
+            TypeError,
+            r"layer_channel_axis must be an axis of .* other than the first, got 1\.0",
+        ),
+        ({"layer_channel_axis": -4}, ValueError, "layer_channel_axis must be an axis of .*, got -4"),
         ({"definition": "luos"}, ValueError, "definition must be one of .* Did you mean 'luo'"),
         ({"mode": "test"}, ValueError, "mode must be one of 'eval', 'train'"),
         ({"padding_images": 2.5}, TypeError, r"padding_images must be an int of at least 0, got 2\.5"),
@@ -572,6 +598,11 @@ nn.init.constant_(DEAD[0].bias, -100)
             {"model": nn.Sequential(Detached()), "layer": ""},
             ValueError,
             "gradient can be followed to the image",
+        ),
+        (
+            {"model": nn.Sequential(Closed()), "layer": ""},
+            ValueError,
+            "gradient can be followed to the image, got a model through which torch takes none .RuntimeError",
         ),
         ({"model": DEAD, "layer": "1"}, ValueError, r"gradient of 0 at every pixel for '1' at \(8, 8\)"),
     ],

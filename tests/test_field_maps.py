@@ -201,6 +201,7 @@ def test_a_patch_of_one_channel_is_what_that_channel_saw():
     images = pictures(1, 1, 12, 12)
     (wide,), (narrow,) = (top_patches(Two().double(), images, "both", channel, 1) for channel in (0, -1))
     assert narrow.pixels.shape == (1, 1, 1)
+    assert top_patches(Two().double(), images, "both", -1, 1).channel == 1
     assert wide.pixels.shape[1] > 1
 
 

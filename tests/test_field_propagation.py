@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from corr2d import corr2d
 from corr2d import nn as ours
 from corr2d.errors import Refused
 from corr2d.field import receptive_field
@@ -217,6 +218,7 @@ def test_masked_kernels_are_seen_through():
         check(Function(masked, torch.zeros(1, 1, 3, 3)), (1, 1, 4, 4), way=way)
     sobel = torch.tensor([[[[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]]])
     check(lambda x: functional.conv2d(x, sobel.to(x.dtype), stride=2), (1, 1, 5, 5))
+    check(lambda x: corr2d(x, sobel[0, 0].to(x.dtype), padding="same", fill=1.0), (4, 5))
     # Zeros that training may change are no holes.
     empty = nn.Conv2d(1, 1, 3)
     nn.init.zeros_(empty.weight)
@@ -550,7 +552,5 @@ def test_a_rule_says_how_sure_it_is_in_known_words(monkeypatch):
     monkeypatch.setitem(
         registry._rules, "aten.erfinv.default", lambda _: Reading(lambda inputs: inputs, "sure")
     )
-    with pytest.raises(
-        ValueError, match=r"^field.receptive_field: a reading's status must be one of 'exact', .*, got 'sure'"
-    ):
+    with pytest.raises(ValueError, match=r"^field.Reading: status must be one of 'exact', .*, got 'sure'"):
         receptive_field(torch.erfinv, (1, 1, 3, 3))

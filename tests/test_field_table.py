@@ -21,8 +21,9 @@ from corr2d.field import LayerField, ReceptiveFields, receptive_field
 from corr2d.field import rules as registry
 from corr2d.field.call import fields_of
 from corr2d.field.capture import capture
+from corr2d.field.graph import Operation, Value
 from corr2d.field.laws import Law, window
-from corr2d.field.lines import learnt_law
+from corr2d.field.lines import find_lines, learnt_law
 from corr2d.field.rules import Reading
 from corr2d.field.rules.axes import Window
 from corr2d.field.table import HEADINGS
@@ -505,6 +506,41 @@ def test_a_rule_of_ones_own_for_a_convolution_holds_in_the_table(
     assert holds_everywhere(field, "")
 
 
+torch.library.define("corr2d_table_test::shift", "(Tensor x, Tensor by) -> Tensor")
+torch.library.impl(
+    "corr2d_table_test::shift",
+    "CompositeExplicitAutograd",
+    lambda x, by: functional.pad(x, (int(by), 0))[..., : x.shape[-1]],
+)
+
+
+def test_laws_of_ones_own_that_differ_by_a_constant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two calls of one operator with tensors of one shape are two windows."""
+    registry.load_rules()
+
+    def shift(operation: Any) -> Reading:
+        by = int(operation.arguments["by"].constant)
+        return Reading(
+            lambda inputs: [functional.pad(inputs[0], (by, 0))[..., : inputs[0].shape[-1]]],
+            laws={-1: window([-by])},
+        )
+
+    monkeypatch.setitem(registry._rules, "corr2d_table_test.shift", shift)
+    moved_by = torch.ops.corr2d_table_test.shift
+    field = fields(lambda x: moved_by(moved_by(x, torch.tensor(1)), torch.tensor(3)), (1, 1, 16))
+    assert (field[""].start, field[""].box(9)) == ((-4,), (5, 6))
+
+
+def test_lines_of_a_window_are_those_of_the_output_asked_for() -> None:
+    image, long, short = (Value((1, 1, length), torch.float32) for length in (8, 8, 6))
+    operation = Operation("corr2d_table_test.two.default", {"x": image}, (long, short))
+    reading = Reading(lambda inputs: [inputs[0], inputs[0][..., :6]], laws={-1: window([0])})
+    for output, length in enumerate((8, 6)):
+        [lines] = find_lines(operation, reading, output, [(2,)], 1)
+        assert lines is not None
+        assert lines.lines[0].rows == tuple(1 << row for row in range(length))
+
+
 def test_pooled_channels_stay_apart_where_the_source_runs_along_them() -> None:
     """A pool mixes none of them; a convolution mixes all, and rows cannot say that."""
     field = fields(lambda x: functional.max_pool2d(x.permute(0, 2, 1, 3), (1, 2)), (1, 1, 5, 6))
@@ -570,6 +606,70 @@ def test_probed_operations_are_labelled_or_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(registry._rules, target, lambda operation: Reading(lambda inputs: list(inputs)))
     found = receptive_field(model, (1, 1, 9, 9), strict=True)[""]
     assert (found.status, found.size) == ("exact", (3, 3))
+
+
+def _without_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the rule of erfinv away."""
+    monkeypatch.setitem(registry._rules, "aten.erfinv", None)
+    monkeypatch.delitem(registry._rules, "aten.erfinv.default", raising=False)
+
+
+def test_strict_looks_at_all_that_depends_on_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another input, and behind what only masks describe; what does not depend on it is let pass."""
+
+    def model(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return x + x.transpose(-1, -2) + torch.erfinv(y)
+
+    registry.load_rules()
+    _without_a_rule(monkeypatch)
+    rule = "model must be made of operations that have a rule when strict=True, got aten.erfinv"
+    field = receptive_field(model, ((1, 1, 4, 4), (1, 1, 4, 4)), strict=True)
+    assert field[""].products() is None
+    assert "erfinv" in str(field)
+    assert field[""].mask(1, 2).sum() == 2
+    with pytest.raises(ValueError, match=f"field.ReceptiveFields.of_input: {rule}"):
+        field.of_input(1)
+    with pytest.raises(ValueError, match=f"field.receptive_field: {rule}"):
+        receptive_field(lambda x: torch.erfinv(x + x.transpose(-1, -2)), (1, 1, 4, 4), strict=True)
+
+
+def test_names_may_come_one_by_one() -> None:
+    """What can be gone through once is gone through once; with nothing compared nothing is verified."""
+    field = receptive_field(stack(3, 2), (1, 1, 9, 9), layers=(name for name in ("1",)))
+    assert list(field) == ["1"]
+    verification = field.verify(name for name in ("0", "1"))
+    assert verification
+    assert verification.compared["propagated masks"] > 0
+    assert not field.verify([])
+
+
+@torch.library.custom_op("corr2d_table_test::closed", mutates_args=())
+def _closed(x: torch.Tensor) -> torch.Tensor:
+    """Has no gradient."""
+    return x.clone()
+
+
+_closed.register_fake(torch.empty_like)
+
+
+def test_verification_says_where_there_are_no_gradients() -> None:
+    """Through copies there are some; through an operator without a formula the layer is left out."""
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(1, 1, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.first(x)
+            x = torch.zeros(2, *x.shape[1:]).copy_(x)
+            return _closed(x * 2)
+
+    verification = receptive_field(Model(), (1, 1, 6, 6)).verify()
+    assert verification
+    assert verification.compared["gradients within"] == verification.compared["propagated masks"] * 2 // 3
+    [left_out] = verification.left_out
+    assert left_out.startswith("gradients within 'closed': RuntimeError: ")
 
 
 def test_printing() -> None:
@@ -649,6 +749,16 @@ REFUSALS = {
     ),
     "position of one": (lambda: _field()["0"].mask(1), ValueError, "position must be 2 whole numbers"),
     "position broken": (lambda: _field()["0"].box(0.5, 0), TypeError, "position must be"),
+    "position drawn": (
+        lambda: _field()["0"].plot(99, 99),
+        ValueError,
+        "field.LayerField.plot: position must be 2 whole",
+    ),
+    "layer of the graph": (
+        lambda: _field().graph.value("1x"),
+        ValueError,
+        "field.Graph.value: layer must be the name of a layer, got '1x'",
+    ),
     "pixel outside": (
         lambda: _field()["0"].projective(5, 0),
         ValueError,

@@ -223,6 +223,13 @@ def test_patches_show_what_was_seen() -> None:
     assert len(fields.patches([empty, patch((1, 4, 4))]).axes) == 1
 
 
+def test_channels_of_a_layer_are_several() -> None:
+    with pytest.raises(
+        TypeError, match=r"channels must be a sequence of int inside the . channels of 'last', got 3"
+    ):
+        fields.feature_maps(maps(), "last", {"last": 3})
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [

@@ -19,7 +19,7 @@ from corr2d.field.capture.examples import home
 from corr2d.field.capture.modes import named_parts
 from corr2d.field.evaluation import compute
 from corr2d.field.faults import first_line
-from corr2d.field.graph import Graph
+from corr2d.field.graph import Graph, output_of
 from corr2d.field.names import Place, place_of, refuse_name
 
 
@@ -52,7 +52,7 @@ class Activations:
             for name in others:
                 if name and name not in graph.layers:
                     refuse_name(name, [*graph.layers, *self._parts])
-            values = compute(graph, images, [graph.value(name) for name in others])
+            values = compute(graph, images, [output_of(graph, name) for name in others])
             found.update(zip(others, values, strict=True))
         return {name: found[name] for name in self.layers}
 

@@ -44,7 +44,7 @@ class Analysis:
     global_ops : {"include", "exclude"}
         Whether operations over the whole image count.
     strict : bool
-        Refuse operations that have no rule.
+        Refuse operations that have no rule, in the pass that makes `seen`.
     """
 
     def __init__(
@@ -157,9 +157,7 @@ class Analysis:
 
     def read(self, value: Value, mask: torch.Tensor, channels: bool = False) -> Mask:
         """Propagate a mask of a value back to the source."""
-        found = reads(
-            self.graph, value, mask, [self.source], global_ops=self.global_ops, strict=self.strict
-        ).of[self.source]
+        found = reads(self.graph, value, mask, [self.source], global_ops=self.global_ops).of[self.source]
         if not channels:
             return spatial(found, self.places)
         others = [
@@ -174,9 +172,7 @@ class Analysis:
 
     def reach(self, mask: torch.Tensor, value: Value) -> Mask:
         """Propagate a mask of the source to a value: which of its positions are reached."""
-        found = reaches(
-            self.graph, self.source, mask, [value], global_ops=self.global_ops, strict=self.strict
-        ).of[value]
+        found = reaches(self.graph, self.source, mask, [value], global_ops=self.global_ops).of[value]
         return spatial(found, self.axes_of(value))
 
     @cached_property
@@ -187,7 +183,7 @@ class Analysis:
             inherited = [found[value] for value in operation.inputs if value in found]
             if not inherited:
                 continue
-            reading = reading_of(operation, strict=self.strict)
+            reading = reading_of(operation)
             worst = max((note for note, _ in inherited if note), key=_rank, default=None)
             passed = {at: one for _, others in inherited for at, one in others.items()}
             if reading.status == WHOLE:
@@ -209,7 +205,7 @@ class Analysis:
             return None
         for _, operation in sorted(self._doubts[value][1].items()):
             if any(self.is_full(output) for output in operation.outputs):
-                return _note(operation, reading_of(operation, strict=self.strict))
+                return _note(operation, reading_of(operation))
         return None
 
     def left_out(self, value: Value) -> Note | None:
@@ -218,7 +214,7 @@ class Analysis:
         if self.global_ops == "include" or not passed:
             return None
         operation = passed[min(passed)]
-        return _note(operation, reading_of(operation, strict=self.strict))
+        return _note(operation, reading_of(operation))
 
     def is_full(self, value: Value) -> bool:
         """Whether a value reads the whole source at every position, and not only as its window is large."""

@@ -9,7 +9,7 @@ from corr2d.arguments import choice
 from corr2d.errors import door
 from corr2d.field.analysis import Analysis
 from corr2d.field.capture import capture
-from corr2d.field.graph import Graph
+from corr2d.field.graph import Graph, output_of
 from corr2d.field.image_axes import batch_of, space_of
 from corr2d.field.names import several
 from corr2d.field.propagation import GLOBAL_OPS
@@ -107,7 +107,7 @@ def fields_of(
     """Make the table of a model that has been captured."""
     names = list(graph.layers) if layers is None else list(layers)
     for name in names:
-        graph.value(name)
+        output_of(graph, name)
     source = graph.inputs[0]
     analysis = Analysis(graph, source, space_of(graph, source), batch_of(graph, source), global_ops, strict)
     # The whole pass, now: what strict does not allow is refused here and not when a row is looked at.

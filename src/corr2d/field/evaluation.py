@@ -11,6 +11,8 @@ from torch.utils import _pytree as pytree
 from corr2d.errors import refuse
 from corr2d.field.graph import Graph, Operation, Value
 
+#: Of what a capture notes the one operator through which torch does not take gradients.
+COPY = "aten.copy.default"
 # What a capture notes for memory that is read and written through views.
 READ, WRITTEN = "corr2d.read.default", "corr2d.written.default"
 torch.library.define("corr2d::read", "(Tensor self, Tensor index) -> Tensor")
@@ -106,6 +108,11 @@ def compute(graph: Graph, images: torch.Tensor, wanted: Sequence[Value]) -> list
             operator = operator_of(operation.target)
         except AttributeError:
             refuse("layer", "computed by torch's operators alone", f"{operation.target} on the way to it")
-        found = run(operator, replace_values(operation.arguments, number))
+        arguments = replace_values(operation.arguments, number)
+        if operation.target == COPY:
+            own, source = arguments["self"], arguments["src"]
+            found = [source.to(own.dtype).expand(own.shape)]
+        else:
+            found = run(operator, arguments)
         known.update(zip(operation.outputs, found, strict=False))
     return [number(value) for value in wanted]

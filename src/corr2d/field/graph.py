@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from corr2d.errors import door
 from corr2d.field.names import refuse_name
 
 
@@ -136,10 +137,16 @@ class Graph:
                 needed.update(operation.inputs)
         return needed
 
+    @door
     def value(self, layer: str) -> Value:
         """Find the output of a layer by name; "" is the model itself."""
-        if layer == "" and "" not in self.layers:
-            return self.outputs[0]
-        if layer not in self.layers:
-            refuse_name(layer, self.layers)
-        return self.layers[layer]
+        return output_of(self, layer)
+
+
+def output_of(graph: Graph, layer: str) -> Value:
+    """Find the output of a layer, for functions that have a door of their own."""
+    if layer == "" and "" not in graph.layers:
+        return graph.outputs[0]
+    if layer not in graph.layers:
+        refuse_name(layer, graph.layers)
+    return graph.layers[layer]

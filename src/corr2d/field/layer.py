@@ -291,6 +291,7 @@ class LayerField(Printed):
         pixels, size = int(mask.sum()), " x ".join(map(str, box.size))
         return f"{where} sees {pixels} pixels in a box of {size}: {sides}"
 
+    @door
     def plot(self, *position: int, image: npt.ArrayLike | None = None, title: str = "") -> Any:
         """Draw what one value has seen over the image: holes stay holes, the box's padding is purple.
 

@@ -100,14 +100,17 @@ def find_lines(
     image, *others = sources
     alone = all(other is None for other in others)
     if reading.laws is not None and image is not None and None not in image and alone:
-        return [_of_window(operation, reading.laws, reading.groups, image), *(None for _ in others)]
+        window = _of_window(operation, output, reading.laws, reading.groups, image)
+        return [window, *(None for _ in others)]
     probe = Probe(operation, reading, output, batch)
     return [None if source is None else probe.lines(index, source) for index, source in enumerate(sources)]
 
 
-def _of_window(operation: Operation, laws: Mapping[int, Law], groups: int | None, places: Places) -> Lines:
+def _of_window(
+    operation: Operation, output: int, laws: Mapping[int, Law], groups: int | None, places: Places
+) -> Lines:
     """Write down the lines of a window from its laws: what lies past the edge is not read."""
-    image, result = operation.inputs[0], operation.outputs[0]
+    image, result = operation.inputs[0], operation.outputs[output]
     rank = len(image.shape)
     lines = []
     for place in places:

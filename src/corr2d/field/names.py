@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NoReturn
 
 from corr2d.errors import describe, refuse, suggestion
@@ -41,10 +41,10 @@ def refuse_name(layer: object, known: Iterable[str]) -> NoReturn:
 
 def several(layers: Any) -> list[str]:
     """Give the names that are asked for; one name alone stands for itself."""
-    names: Sequence[Any] = [layers] if isinstance(layers, str) else layers
-    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+    names = list(layers) if isinstance(layers, Iterable) and not isinstance(layers, str) else [layers]
+    if not all(isinstance(name, str) for name in names):
         refuse("layers", "names of layers", describe(layers), kind=TypeError)
-    return list(names)
+    return names
 
 
 def place_of(name: str, parts: Collection[str]) -> Place | None:

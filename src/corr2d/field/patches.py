@@ -180,7 +180,9 @@ def top_patches(
     with prepared(model, mode), torch.no_grad():
         run = Activations(model, [layer])
         for first, batch in batches(images, batch_size, model):
-            maps = _channel(run(batch)[layer], channel)
+            output = run(batch)[layer]
+            channel = _channel(output, channel)
+            maps = output[:, channel]
             if shape and (batch.shape[1:], maps.shape[1:]) != (shape[:3], shape[3:]):
                 refuse("images", f"of one shape, {shape[:3]} as the first", describe(batch[0]))
             shape = (*batch.shape[1:], *maps.shape[1:])
@@ -193,10 +195,10 @@ def top_patches(
     return Patches((_patch(found, shape[4], cut) for found in ordered), layer, channel)
 
 
-def _channel(output: torch.Tensor, channel: int) -> torch.Tensor:
+def _channel(output: torch.Tensor, channel: int) -> int:
     if output.ndim != 4:
         refuse("layer", "one with an output (N, C, h, w)", describe(output))
-    return output[:, inside("channel", channel, output.shape[1:2], "the layer's channels")[0]]
+    return inside("channel", channel, output.shape[1:2], "the layer's channels")[0]
 
 
 def _largest(values: torch.Tensor, count: int) -> list[tuple[float, int]]:

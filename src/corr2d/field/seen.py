@@ -116,14 +116,16 @@ def see(
     lines = tuple(identity(1 if place is None else source.shape[place]) for place in places)
     start = Term(tuple(line.rows for line in lines), (IDENTITY,) * len(places))
     seen: dict[Value, Seen | None] = {source: Seen(places, (start,), uniform=True)}
-    follow = _Following(seen, batch, reading_of)
+    follow = _Following(seen, batch)
     for operation in graph.operations:
         if not any(value in seen for value in operation.inputs):
             continue
+        # Also where only masks say what is seen: a reading that is refused is refused in this pass.
+        reading = reading_of(operation)
         for index, output in enumerate(operation.outputs):
             if output not in seen:
                 try:
-                    seen[output] = follow.through(operation, index)
+                    seen[output] = follow.through(operation, reading, index)
                 except Unseparable:
                     seen[output] = None
     return seen
@@ -135,24 +137,23 @@ class _Following:
 
     seen: dict[Value, Seen | None]
     batch: int | None
-    reading_of: Callable[[Operation], Reading | None]
     known: dict[object, list[Lines | None]] = field(default_factory=dict)
 
-    def through(self, operation: Operation, output: int) -> Seen | None:
+    def through(self, operation: Operation, reading: Reading | None, output: int) -> Seen | None:
         """Give what one output of an operation has seen."""
         if any(value in self.seen and self.seen[value] is None for value in operation.inputs):
             return None
         before = [self.seen.get(value) for value in operation.inputs]
-        found = self._lines(operation, output, [None if one is None else one.places for one in before])
+        sources = [None if one is None else one.places for one in before]
+        found = self._lines(operation, reading, output, sources)
         branches = [(one, lines) for one, lines in zip(before, found, strict=True) if one and lines]
         if not branches:
             return Seen((None,) * len(next(one for one in before if one).places), (), uniform=True)
         return _united(branches, operation.outputs[output].shape)
 
     def _lines(
-        self, operation: Operation, output: int, sources: Sequence[Places | None]
+        self, operation: Operation, reading: Reading | None, output: int, sources: Sequence[Places | None]
     ) -> list[Lines | None]:
-        reading = self.reading_of(operation)
         if reading is None:
             return [None] * len(sources)
         key = _signature(operation, reading, output, sources)
@@ -178,7 +179,8 @@ def _signature(
         if with_holes or not any(name in operation.target for name in _BY_SHAPE):
             return None
     described = {name: _described(argument) for name, argument in operation.arguments.items()}
-    return operation.target, output, tuple(sources), repr(described)
+    laws = None if reading.laws is None else tuple(sorted(reading.laws.items()))
+    return operation.target, output, tuple(sources), repr(described), laws, reading.groups
 
 
 def _described(argument: object) -> object:

@@ -14,7 +14,7 @@ from typing import Any
 from corr2d.arguments import as_path, whole
 from corr2d.errors import door, refuse
 from corr2d.field.analysis import Analysis
-from corr2d.field.graph import Graph, Value
+from corr2d.field.graph import Graph, Value, output_of
 from corr2d.field.image_axes import batch_of, space_of
 from corr2d.field.layer import LayerField
 from corr2d.field.names import several
@@ -89,7 +89,7 @@ class ReceptiveFields(Mapping[str, LayerField]):
     @door
     def __getitem__(self, layer: str) -> LayerField:
         if layer not in self._layers:
-            value = self.graph.value(layer)
+            value = output_of(self.graph, layer)
             producer = self.graph.producers.get(value)
             operator = producer.target.split(".")[1] if producer else "input"
             self._layers[layer] = LayerField(self._analysis, layer, value, operator)
@@ -151,9 +151,9 @@ class ReceptiveFields(Mapping[str, LayerField]):
         ValueError
             No such layer, or one that does not come after `source`.
         """
-        value = self.graph.value(source)
+        value = output_of(self.graph, source)
         found = self._seen_from(value, self._analysis.axes_of(value))
-        target = self.graph.value(layer)
+        target = output_of(self.graph, layer)
         if target is not value and target not in found._analysis.seen:
             refuse("layer", f"one that reads {source!r}", repr(layer), "Is the order source, layer?")
         return found[layer]
@@ -165,6 +165,8 @@ class ReceptiveFields(Mapping[str, LayerField]):
             batch = None
         found = space_of(self.graph, value) if places is None else places
         analysis = Analysis(self.graph, value, found, batch, old.global_ops, old.strict)
+        # What strict does not allow is refused here, as in `receptive_field`.
+        _ = analysis.seen
         return ReceptiveFields(self.graph, self._names, analysis, self._model, self.mode)
 
     @door
@@ -191,7 +193,7 @@ class ReceptiveFields(Mapping[str, LayerField]):
             No such layer, or one that no overlap is enough for: the operation responsible is named. Or one
             that knows its place in the image, so that its tiles differ.
         """
-        value = self.graph.value(layer)
+        value = output_of(self.graph, layer)
         found = find_overlap(self._analysis, value, self[layer])
         return checked(found, self._analysis, value, self._model, self.mode) if check else found
 

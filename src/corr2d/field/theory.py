@@ -16,7 +16,7 @@ from corr2d.field.analysis import Analysis
 from corr2d.field.box import Box
 from corr2d.field.capture import capture
 from corr2d.field.faults import first_line
-from corr2d.field.graph import Graph, Value
+from corr2d.field.graph import Graph, Value, output_of
 from corr2d.field.layer import LayerField
 
 Array = npt.NDArray[Any]
@@ -66,16 +66,16 @@ class Fields:
     """
 
     def __init__(self, whole: Graph, shape: tuple[int, ...], layers: Sequence[str]) -> None:
-        self.graph = _leading_to(whole, [whole.value(layer) for layer in layers])
+        self.graph = _leading_to(whole, [output_of(whole, layer) for layer in layers])
         self._analysis = Analysis(self.graph, self.graph.inputs[0], SPACE, shape[0], "include", False)
 
     def of(self, layer: str) -> LayerField:
         """Find the field of a layer."""
-        return LayerField(self._analysis, layer, self.graph.value(layer), "")
+        return LayerField(self._analysis, layer, output_of(self.graph, layer), "")
 
     def channels_alike(self, layer: str) -> bool:
         """Whether every channel of a layer is known to see the same."""
-        seen = self._analysis.seen[self.graph.value(layer)]
+        seen = self._analysis.seen[output_of(self.graph, layer)]
         return seen is not None and seen.uniform
 
     def strides(self) -> list[tuple[Fraction, ...]]:

@@ -15,6 +15,7 @@ from corr2d.field.capture import capture
 from corr2d.field.capture.examples import home
 from corr2d.field.capture.modes import as_module
 from corr2d.field.evaluation import compute
+from corr2d.field.faults import first_line
 from corr2d.field.graph import Graph
 from corr2d.field.indices import middle
 from corr2d.field.layer import LayerField
@@ -26,7 +27,7 @@ Position = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Verification(Printed):
-    """What was compared, and every difference found; true if there is none."""
+    """What was compared, and every difference found; true if something was and there is none."""
 
     #: Number of comparisons, by kind.
     compared: dict[str, int]
@@ -36,7 +37,7 @@ class Verification(Printed):
     left_out: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return not self.differences
+        return any(self.compared.values()) and not self.differences
 
     def __str__(self) -> str:
         lines = [f"{kind}: {count} compared" for kind, count in self.compared.items()]
@@ -68,15 +69,17 @@ def verify(
         kinds["another capture"] = lambda layer, at: _agrees(analysis, other, layer, at)
     except Refused as refused:
         left_out.append(f"another capture: {refused}")
+    gradients = _Gradients(analysis, seed)
     obstacle = _obstacle(analysis)
     if obstacle:
         left_out.append(f"gradients within: {obstacle}")
     else:
-        kinds["gradients within"] = _Gradients(analysis, seed).within
+        kinds["gradients within"] = gradients.within
     for kind, holds in kinds.items():
         outcomes = [(layer, at, holds(layer, at)) for layer, at in cases]
         compared[kind] = sum(outcome is not None for _, _, outcome in outcomes)
         differences += [(kind, layer.name, at) for layer, at, outcome in outcomes if outcome is False]
+    left_out += [f"gradients within {layer!r}: {fault}" for layer, fault in gradients.faults.items()]
     return Verification(compared, tuple(differences), tuple(left_out))
 
 
@@ -139,12 +142,21 @@ class _Gradients:
 
     def __init__(self, analysis: Analysis, seed: int) -> None:
         self._analysis = analysis
+        #: What stopped them, by layer.
+        self.faults: dict[str, str] = {}
         generator = torch.Generator().manual_seed(seed)
         source = analysis.source
         self._image = torch.rand(source.shape, generator=generator, dtype=torch.float64).to(source.dtype)
 
     def within(self, layer: LayerField, at: Position) -> bool | None:
-        """Whether no pixel outside the mask has a gradient; None for values that have none."""
+        """Whether no pixel outside the mask has a gradient; None for values of which none can be had."""
+        try:
+            return self._within(layer, at)
+        except (Refused, RuntimeError) as fault:
+            self.faults[layer.name] = str(fault) if isinstance(fault, Refused) else first_line(fault)
+            return None
+
+    def _within(self, layer: LayerField, at: Position) -> bool | None:
         image = self._image.requires_grad_()
         (result,) = compute(self._analysis.graph, image, [layer.value])
         seed = self._analysis.seed(layer.value, at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,9 +40,13 @@ def _example(module: torch.nn.Module, value: Any) -> torch.Tensor:
 
 
 def home(model: torch.nn.Module) -> tuple[torch.dtype, torch.device]:
-    """Give the dtype and the device of a model's numbers: of floating ones, or else of complex ones."""
-    tensors = [*model.parameters(), *model.buffers()]
-    floating = (one for one in tensors if one.is_floating_point())
-    others = (one for one in tensors if one.is_complex())
-    own = next(itertools.chain(floating, others), torch.empty(()))
+    """Give the dtype and the device of a model's numbers: of parameters first, of floating ones first."""
+    numbers = (
+        one
+        for tensors in (model.parameters, model.buffers)
+        for fits in (torch.is_floating_point, torch.is_complex)
+        for one in tensors()
+        if fits(one)
+    )
+    own = next(numbers, torch.empty(()))
     return own.dtype, own.device

@@ -10,7 +10,13 @@ import torch
 from corr2d.arguments import choice, whole
 from corr2d.errors import describe, door, refuse
 from corr2d.field.capture.modes import as_module, prepared
-from corr2d.field.effective.definitions import DEFINITIONS, Channels, find_channels, find_position
+from corr2d.field.effective.definitions import (
+    DEFINITIONS,
+    Channels,
+    find_channel_axis,
+    find_channels,
+    find_position,
+)
 from corr2d.field.effective.padding import share_past_the_edges
 from corr2d.field.effective.result import EffectiveField
 from corr2d.field.effective.running import (
@@ -130,13 +136,14 @@ def effective_receptive_field(
         size = 1 if initialize is not None else batch_size
         batch = first_batch(images, size, model, seed)
         first, output = batch[0], output_shape(model, layer, batch)
-        place = find_position(output, position, layer_channel_axis)
+        channel_axis = find_channel_axis(output, layer_channel_axis)
+        place = find_position(output, position, channel_axis)
         measurement = Measurement(
             model,
             layer,
             place,
-            find_channels(output, channels, layer_channel_axis),
-            layer_channel_axis,
+            find_channels(output, channels, channel_axis),
+            channel_axis,
             output,
             definition,
             initialize,

@@ -12,6 +12,7 @@ import torch
 
 from corr2d.arguments import choice, whole
 from corr2d.errors import describe, refuse
+from corr2d.field.faults import first_line
 from corr2d.field.indices import inside, middle
 
 Array = npt.NDArray[Any]
@@ -67,30 +68,38 @@ def gradients(
     `run` gives the layer's output, `where` takes from it the values at the position. The images of a batch do
     not see each other in a model in evaluation mode, so one pass backwards serves all.
     """
+    rule = "one whose gradient can be followed to the image"
     with torch.enable_grad():
         leaf = images.detach().requires_grad_()
         # Not the leaf itself: a model that works in place may not write into it.
         output = run(leaf.clone())
         values = where(output)
         if not values.requires_grad:
-            refuse(
-                "layer",
-                "one whose gradient can be followed to the image",
-                "a model that detaches it, or runs without gradients",
-            )
-        (gradient,) = torch.autograd.grad(definition.seed(values).sum(), leaf, allow_unused=True)
+            refuse("layer", rule, "a model that detaches it, or runs without gradients")
+        try:
+            (gradient,) = torch.autograd.grad(definition.seed(values).sum(), leaf, allow_unused=True)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as fault:
+            refuse("layer", rule, f"a model through which torch takes none ({first_line(fault)})")
     if gradient is None:
         gradient = torch.zeros_like(leaf)
     kept: Array = definition.kept(gradient.double()).cpu().numpy()
     return kept
 
 
+def find_channel_axis(shape: Sequence[int], axis: Any) -> int:
+    """Find the axis of the channels of an output (N, ...), counted from the start."""
+    rule = f"an axis of the layer's output {tuple(shape)} other than the first"
+    found = whole("layer_channel_axis", axis, 1 - len(shape), len(shape) - 1, rule=rule)
+    if found == 0:
+        refuse("layer_channel_axis", rule, "0")
+    return found % len(shape)
+
+
 def find_position(shape: Sequence[int], position: Any, channel_axis: int) -> tuple[int, ...]:
     """Find a position along the axes of an output (N, ...) that are neither batch nor channel."""
-    if len(shape) < 2 or not -len(shape) < channel_axis < len(shape) or channel_axis % len(shape) == 0:
-        rule = f"an axis of the layer's output {tuple(shape)} other than the first"
-        refuse("layer_channel_axis", rule, str(channel_axis))
-    grid = [length for axis, length in enumerate(shape) if axis not in (0, channel_axis % len(shape))]
+    grid = [length for axis, length in enumerate(shape) if axis not in (0, channel_axis)]
     if isinstance(position, str):
         choice("position", position, ("center",), "Or give its row, column and so on.")
         return middle(grid)

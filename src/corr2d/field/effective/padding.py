@@ -37,7 +37,7 @@ def share_past_the_edges(
         return 0.0, ""
     if most < 1:
         return None, "not measured"
-    if len(measurement.shape) != 4 or measurement.layer_channel_axis % 4 != 1:
+    if len(measurement.shape) != 4 or measurement.layer_channel_axis != 1:
         return None, "the layer's output is no map of the image"
     (above, below), (before, after) = steps
     row, column = measurement.position

@@ -19,6 +19,7 @@ import torch
 from corr2d.errors import describe, refuse
 from corr2d.field.activations import Activations
 from corr2d.field.batches import batches, how_many
+from corr2d.field.capture.modes import prepared
 from corr2d.field.effective.definitions import DEFINITIONS, gradients, values_at
 from corr2d.field.effective.sums import Sums, load, save
 
@@ -94,8 +95,8 @@ class Measurement:
 
 
 def output_shape(model: torch.nn.Module, layer: str, images: torch.Tensor) -> tuple[int, ...]:
-    """The shape of what a layer gives for a batch of images."""
-    with torch.no_grad():
+    """The shape of what a layer gives for a batch of images; the model's buffers stay as they are."""
+    with prepared(model, "train" if model.training else "eval"), torch.no_grad():
         return tuple(Activations(model, [layer])(images)[layer].shape)
 
 

@@ -66,9 +66,9 @@ class Reading:
         The spread that remains of a "whole input" when global operations are left out, such as the element
         itself in a normalisation; without it nothing remains.
     laws : mapping of int to Law, optional
-        Where the first input is read through a window and no tap is known to be zero: the law along each axis
-        of the window, by number from the end. Without, laws are learnt from what `spread` reads, which on a
-        map smaller than the window does not show all of it.
+        For the built-in rules, as is `groups`: where the first input is read through a window and no tap is
+        known to be zero, the law along each axis of the window, by number from the end. Without, laws are
+        learnt from what `spread` reads, which on a map smaller than the window does not show all of it.
     groups : int, optional
         With laws, how many groups of channels do not mix; None where no channel is mixed with another.
     """
@@ -82,8 +82,9 @@ class Reading:
     laws: Mapping[int, Law] | None = None
     groups: int | None = None
 
+    @door
     def __post_init__(self) -> None:
-        choice("a reading's status", self.status, STATUSES)
+        choice("status", self.status, STATUSES)
 
 
 Rule = Callable[[Operation], Reading]

@@ -128,7 +128,9 @@ class _Correlation:
         taps = (~weight.zeros).to(image.dtype)
         # A computed bias is given and not used.
         others = [torch.zeros(one.shape) for one in self.operation.inputs[1:]]
-        return evaluate(self.operation, [image, *others], {self.weight: taps, "bias": None})[0]
+        # What is linear alone: no bias, and nothing in the place of what lies outside.
+        linear = {self.weight: taps, "bias": None, "fill": 0.0}
+        return evaluate(self.operation, [image, *others], linear)[0]
 
     def _from_image(self, image: torch.Tensor) -> torch.Tensor:
         return self._mixed(image, self._channels(), self._tables)

@@ -30,7 +30,7 @@ def field_page(
     field: ReceptiveFields,
     layers: Sequence[str] | None = None,
     *,
-    position: tuple[int, int] | None = None,
+    position: tuple[int, ...] | None = None,
     image: npt.ArrayLike | None = None,
     title: str = "Receptive fields",
 ) -> str:
@@ -43,9 +43,9 @@ def field_page(
     layers : sequence of str, optional
         The layers whose fields can be looked at; by default all whose masks do not take minutes. The table
         has all.
-    position : (i, j), optional
-        What is marked when the page opens, in the last of the layers; by default the middle of
-        the last layer that does not see everything.
+    position : tuple of int, optional
+        What is marked when the page opens, as for `LayerField.mask`, in the last of the layers; by default
+        the middle of the last layer that does not see everything.
     image : array, shape (H, W) or (H, W, 3), uint8, optional
         Shown below; of the input's size.
     title : str
@@ -81,10 +81,10 @@ def field_page(
     if not shown:
         refuse("layers", "at least one layer with positions in at most two axes", f"{len(names)} others")
     first = _opened(field, shown, position is not None)
-    grid = shown[first]["grid"]
-    start = (
-        middle(grid) if position is None else inside("position", position, grid, f"the output of {first!r}")
-    )
+    grid = field[first].grid
+    at = middle(grid) if position is None else inside("position", position, grid, f"the output of {first!r}")
+    # On the page a layer has two axes.
+    start = (*(0,) * (2 - len(at)), *at)
     data = {"size": field.image_size, "tables": tables.texts, "layers": shown, "open": [first, *start]}
     return _document(title, field, data, _picture(image, field.image_size))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corr2d.arguments import whole
-from corr2d.errors import door, refuse
+from corr2d.errors import describe, door, refuse
 from corr2d.plots.drawing import SEPARATE_PIXELS, grid, number
 from corr2d.plots.fields.overlay import FADES
 from corr2d.plots.panels import Array, Panel, robust
@@ -139,11 +139,13 @@ def patches(found: Sequence[Patch], columns: int = 9, titles: Sequence[str] = ()
 def _chosen(one: FeatureMap, channels: int | Mapping[str, Sequence[int]]) -> list[int]:
     if not isinstance(channels, Mapping):
         return one.strongest(whole("channels", channels, 1, rule="an int of at least 1, or a dict by layer"))
-    if not len(channels.get(one.layer, ())):
-        refuse("channels", "given for every layer that is drawn", f"none for {one.layer!r}")
     count = len(one.values)
-    rule = f"inside the {count} channels of {one.layer!r}"
-    return [whole("channels", at, -count, count - 1, rule=rule) % count for at in channels[one.layer]]
+    given, rule = channels.get(one.layer, ()), f"inside the {count} channels of {one.layer!r}"
+    if not isinstance(given, (Sequence, np.ndarray)):
+        refuse("channels", f"a sequence of int {rule}", describe(given), kind=TypeError)
+    if not len(given):
+        refuse("channels", "given for every layer that is drawn", f"none for {one.layer!r}")
+    return [whole("channels", at, -count, count - 1, rule=rule) % count for at in given]
 
 
 def _described(name: str, one: FeatureMap) -> str:
