@@ -117,6 +117,15 @@ def test_kernels_of_integer_images_have_gradients(dtype):
     check_same(gradients(result, kernel, bias), gradients(wide, kernel, bias), 1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32, torch.uint64])
+def test_kernels_of_unsigned_images_have_gradients(dtype):
+    """torch promotes these dtypes to no complex one."""
+    image = torch.arange(63).reshape(7, 9) * 37 % 200
+    kernel = leaf(3, 2, dtype=torch.complex64)
+    found = [gradients(corr2d(pixels, kernel), kernel) for pixels in (image.to(dtype), image.double())]
+    check_same(*found, 1e-5)
+
+
 # ---- As torch's own.
 
 
@@ -287,10 +296,30 @@ def test_a_changed_tensor_is_noticed(changed):
 
 
 @pytest.mark.parametrize("channelled", [False, True])
-def test_a_result_may_be_changed_in_place(channelled):
+def test_the_bias_may_change_before_the_gradients(channelled):
+    """None of them is made of it."""
+    tensors = (leaf(3, 5, 6), leaf(2, 3, 2, 2), leaf(2)) if channelled else (leaf(5, 6), leaf(2, 2), leaf())
+    results = [corr2d(*tensors[:2], bias=tensors[2]) for _ in range(2)]
+    expected = gradients(results[0], *tensors)
+    with torch.no_grad():
+        tensors[2].add_(1)
+    check_same(gradients(results[1], *tensors), expected)
+
+
+@pytest.mark.parametrize("route", ["native", "torch"])
+@pytest.mark.parametrize("case", ["plane", "channels", "channels last", "photograph"])
+def test_a_result_may_be_changed_in_place(monkeypatch, case, route):
     """As by ReLU(inplace=True): it must be no view made inside the node."""
-    image, kernel = (leaf(3, 5, 6), leaf(2, 3, 2, 2)) if channelled else (leaf(5, 6), leaf(2, 2))
-    changed, kept = corr2d(image, kernel).relu_(), corr2d(image, kernel).relu()
+    choose(monkeypatch, route)
+    image, kernel, options = {
+        "plane": (leaf(5, 6), leaf(2, 2), {}),
+        "channels": (leaf(3, 5, 6), leaf(2, 3, 2, 2), {}),
+        "channels last": (leaf(2, 3, 5, 6), leaf(3, 1, 2, 2), {"groups": 3}),
+        "photograph": (leaf(5, 6, 3), leaf(2, 2), {"channel_axis": -1}),
+    }[case]
+    if case == "channels last":
+        image = image.detach().to(memory_format=torch.channels_last).requires_grad_()
+    changed, kept = corr2d(image, kernel, **options).relu_(), corr2d(image, kernel, **options).relu()
     check_same(gradients(changed, image, kernel), gradients(kept, image, kernel))
 
 
@@ -324,8 +353,9 @@ def test_a_small_kernel_that_learns_is_not_looked_at(monkeypatch, layer):
     assert len(looks) == 1
     plane, large = leaf(256, 256), torch.ones(31, 31, dtype=torch.float64, requires_grad=True)
     assert package.explain(plane, large).engine == "box"
+    before = len(looks)
     torch.autograd.grad(corr2d(plane, large).sum(), large)
-    assert len(looks) > 2
+    assert len(looks) > before
 
 
 def test_the_same_bits_again(restored_threads):
@@ -421,6 +451,16 @@ def test_every_route_gives_the_same(monkeypatch, border, dtype):
         assert routes == [{"PlainCorrelateBackward"}, {"PlainCorrelateBackward"}, whole]
         for other in found[1:]:
             check_same(other, found[0], 1e-4 if dtype == torch.float32 else 1e-11)
+
+
+@pytest.mark.parametrize("route", ["native", "engine", "whole"])
+@pytest.mark.parametrize("argument", ["kernel", "bias"])
+def test_every_route_refuses_what_the_sum_cannot_hold(monkeypatch, argument, route):
+    choose(monkeypatch, "native" if route == "engine" else route)
+    arguments = {"image": torch.ones(3, 5, 6), "kernel": leaf(2, 3, 2, 2), "bias": leaf(2)}
+    arguments[argument] = arguments[argument] * 1e300
+    with pytest.raises(ValueError, match=rf"^corr2d: {argument} must be within the range of float32"):
+        corr2d(**arguments, engine="torch" if route == "engine" else None)
 
 
 def test_other_devices_go_through_torch():

@@ -248,6 +248,25 @@ def test_hessians():
     torch.testing.assert_close(jacfwd(jacfwd(loss))(kernel), expected)
 
 
+@pytest.mark.parametrize("argument", [0, 1])
+@pytest.mark.parametrize("kernel_size", [(2, 3), (4, 2, 2, 3)])
+def test_batched_gradients(kernel_size, argument):
+    """As torch.autograd computes Jacobians and Hessians at once: by a vmap older than torch.func's."""
+    tensors = [some(2, 4, 5), some(*kernel_size)]
+
+    def single(value):
+        return function(*tensors[:argument], value, *tensors[argument + 1 :])
+
+    def loss(value):
+        return single(value).tanh().sum()
+
+    whole = torch.autograd.functional
+    for jacobian, of in ((whole.jacobian, single), (whole.hessian, loss)):
+        torch.testing.assert_close(
+            jacobian(of, tensors[argument], vectorize=True), jacobian(of, tensors[argument])
+        )
+
+
 def test_tangents_through_the_gradients():
     """Forward mode through both adjoints: what a Hessian's product with a vector needs."""
     image, kernel, tangent = some(4, 5), some(2, 2), some(2, 2, seed=1)
@@ -397,3 +416,26 @@ def test_exported(options, tmp_path):
     loaded = torch.export.load(tmp_path / "layer.pt2").module()
     for size in [(2, 3, 7, 8), (5, 3, 12, 8)]:
         torch.testing.assert_close(loaded(some(*size)), layer(some(*size)))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("padding", ["same", "full", 1])
+def test_traced(padding):
+    image, kernel = some(1, 4, 7, 8), some(4, 4, 3, 2)
+
+    def layer(image, kernel):
+        return corr2d(image, kernel, padding=padding, border="wrap")
+
+    traced = torch.jit.trace(layer, (image, kernel))
+    larger = some(1, 4, 9, 10)
+    torch.testing.assert_close(traced(larger, kernel), layer(larger, kernel))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize(("dtype", "given"), [(torch.int32, False), (torch.float32, True)])
+def test_what_a_trace_cannot_hold_is_refused(dtype, given):
+    """The trace would hold a result that nothing writes to."""
+    kernel = torch.ones(2, 2, dtype=dtype)
+    out = {"out": torch.empty(4, 4, dtype=dtype)} if given else {}
+    with pytest.raises(ValueError, match=r"^corr2d: the call must be one that torch.jit.trace can record"):
+        torch.jit.trace(lambda image: corr2d(image, kernel, **out), torch.ones(5, 5, dtype=dtype))

@@ -8,9 +8,13 @@ import pytest
 
 from cases import random_array, suited
 from corr2d import corr2d, explain
+from corr2d.adjoints import Geometry
+from corr2d.adjoints.resolved import Call, run_plan
+from corr2d.dtypes import resolve_types
 from corr2d.engines import fft, registry
 from corr2d.plan import Kept
 from corr2d.weights import weigh
+from corr2d.window import axis_of
 
 
 def truth_by_fft(image, kernel, border):
@@ -177,6 +181,23 @@ def test_a_spectrum_that_found_no_memory_is_made_again(rng):
         fft._spectrum(weights, name, call, 1)
     assert fft._spectrum(weights, name, call, 1) is fft._spectrum(weights, name, call, 1)
     assert call.made == 2
+
+
+def test_spectra_are_kept_only_where_they_are_found_again(monkeypatch, rng):
+    kept = {}
+    monkeypatch.setattr(fft, "_spectra", kept)
+    image, kernel = rng.random((90, 90)), rng.random((9, 9))
+    corr2d(image, kernel, engine="fft", bias=1.0)
+    shapes, axis = ((1, 1, 90, 90), (1, 1, 9, 9)), axis_of(90, 9, 1, 1, (0, 0), "constant")
+    types = resolve_types("float64", "float64", None, None)
+    call = Call(*shapes, Geometry(axis, axis, 1), types, engine="fft")
+    for learns in (True, False):
+        assert not kept
+        plan, weights = call.look(kernel.reshape(shapes[1]), learns)
+        run_plan(plan, image.reshape(shapes[0]), weights, None, np.empty((1, 1, 82, 82)))
+    assert len(kept) == 1
+    corr2d(image, kernel, engine="fft")
+    assert len(kept) == 2
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

@@ -533,6 +533,13 @@ def test_a_layer_that_is_refused_changes_nothing():
     assert type(model[0]) is nn.Conv2d
 
 
+def test_a_default_device_does_not_matter():
+    conv = torch.nn.Conv2d(8, 8, 3, groups=8)
+    with torch.device("meta"):
+        report = replace_conv2d(torch.nn.Sequential(conv))
+    assert [*report.replaced, *report.kept] == ["0"]
+
+
 def test_layers_are_judged_at_the_largest_image_they_meet():
     model = Branches()
     report = replace_conv2d(model, example=(torch.ones(1, 1, 8, 8), torch.ones(1, 1, 200, 300)))

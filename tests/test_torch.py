@@ -237,6 +237,13 @@ def test_the_image_decides_the_library():
     assert torch.equal(corr2d(IMAGE, KERNEL, bias=torch.tensor(2.0)), corr2d(IMAGE, KERNEL, bias=2))
 
 
+def test_a_default_device_is_for_new_tensors_only():
+    image, kernel = torch.ones(5, 6, dtype=torch.int32), torch.ones(2, 2, dtype=torch.int32)
+    expected = corr2d(image, kernel)
+    with torch.device("meta"):
+        assert torch.equal(corr2d(image, kernel), expected)
+
+
 def test_results_are_new_memory():
     image = torch.rand(5, 6)
     result = corr2d(image, torch.ones(1, 1))

@@ -184,7 +184,7 @@ def new_tensor(shape: tuple[int, ...], dtype: str) -> tuple[Any, npt.NDArray[Any
     """Make an uninitialised tensor, and the NumPy view to write it through."""
     import torch
 
-    result = torch.empty(shape, dtype=getattr(torch, dtype))
+    result = torch.empty(shape, dtype=getattr(torch, dtype), device="cpu")
     return result, _view_of_tensor("out", result)[0]
 
 

@@ -175,8 +175,9 @@ class Kept(dict[Any, Any]):
 # maps, 8 bytes for each row and column, so even many are small beside one image.
 kinds = Kept(2048)
 # Plan and weights by call: a repeated call looks here before it resolves anything. The key holds the kernel's
-# values, so that of large kernels only a few are kept.
+# values, so that of kernels of more than LARGE_KERNEL bytes only a few are kept.
 calls, large_calls = Kept(256), Kept(8)
+LARGE_KERNEL = 2**15
 
 
 @functools.cache

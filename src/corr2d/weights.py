@@ -45,13 +45,17 @@ class Traits(NamedTuple):
 
 
 class Weights:
-    """The kernel as the engines get it: cast to the type of the sum, C-contiguous, with its traits."""
+    """The kernel as the engines get it: cast to the type of the sum, C-contiguous, with its traits.
 
-    __slots__ = ("_derived", "array", "traits")
+    What is `fleeting` is for one call: whatever an engine kept for it, nobody would find again.
+    """
 
-    def __init__(self, array: Array, traits: Traits) -> None:
+    __slots__ = ("_derived", "array", "fleeting", "traits")
+
+    def __init__(self, array: Array, traits: Traits, *, fleeting: bool = False) -> None:
         self.array = array
         self.traits = traits
+        self.fleeting = fleeting
         self._derived: dict[Any, Any] = {}
 
     def derived(self, key: Any, make: Callable[[], Any]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from corr2d.dtypes import Types, cast_finite
 from corr2d.engines import Spec
 from corr2d.errors import Refused
-from corr2d.plan import Plan, calls, kinds, large_calls, make_plan
+from corr2d.plan import LARGE_KERNEL, Plan, calls, kinds, large_calls, make_plan
 from corr2d.weights import Traits, Weights, weigh
 from corr2d.window import Axis
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 
     Array = npt.NDArray[Any]
 
-# Of kernels of more bytes only a few are kept.
-LARGE_KERNEL = 2**15
 # Seconds: a call that takes less is not worth a look at the structure of a kernel that learns and is another
 # at the next step; a look takes a third of it (bench/overheads.py).
 WORTH_A_LOOK = 1e-4
@@ -129,9 +127,11 @@ class Call:
         Of one that `learns` nothing is kept: the next call has another. The weights may share its memory.
         """
         if self.plan is not None and (not self._single or (learns and self.plan.seconds < WORTH_A_LOOK)):
-            return self.plan, Weights(self._cast(kernel), self.plan.spec.traits)
+            return self.plan, Weights(self._cast(kernel), self.plan.spec.traits, fleeting=True)
         if learns:
-            return self._chosen(self._cast(kernel))
+            plan, weights = self._chosen(self._cast(kernel))
+            weights.fleeting = True
+            return plan, weights
         kept = calls if kernel.nbytes <= LARGE_KERNEL else large_calls
         key = (self, kernel.dtype, kernel.tobytes())
         found: tuple[Plan, Weights] | None = kept.get(key)

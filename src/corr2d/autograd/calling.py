@@ -25,11 +25,12 @@ _PLAIN = (torch.Tensor, torch.nn.Parameter)
 _is_compiling, _is_grad_enabled = torch.compiler.is_compiling, torch.is_grad_enabled
 _transforms, _modes = torch._C._are_functorch_transforms_active, torch._C._len_torch_dispatch_stack
 _tracing = torch._C._get_tracing_state
+_is_legacy_batched = getattr(torch._C._functorch, "is_legacy_batchedtensor", lambda _: False)
 
 
 def correlate(image: Any, kernel: Any, bias: Any, window: Window, dtype: str = "", engine: str = "") -> Any:
     """Cross-correlate (N, C, H, W) with (O, C/groups, kh, kw); `dtype` and `engine` may be empty."""
-    if is_plain(image, kernel, bias):
+    if is_plain(image, kernel, bias) and _is_single(image, kernel):
         kind = kind_of(image, kernel, window, dtype, engine)
         return correlate_plain(image, kernel, bias, kind, kind.shape)
     if torch.onnx.is_in_onnx_export():
@@ -52,14 +53,14 @@ def correlate_plain(image: Any, kernel: Any, bias: Any, kind: Kind, shape: tuple
 
 def image_adjoint(gradient: Any, kernel: Any, size: Any, window: Window, learns: bool = False) -> Any:
     """Give the adjoint in the image, which has `size` = (H, W); a kernel that `learns` is soon another."""
-    if is_plain(gradient, kernel) and not _needs_gradient(gradient, kernel):
+    if is_plain(gradient, kernel) and _is_single(gradient, kernel) and not _needs_gradient(gradient, kernel):
         return computing.image_adjoint(gradient, kernel, size, window, learns)
     return _call("image_adjoint", gradient, kernel, size, *window)
 
 
 def kernel_adjoint(gradient: Any, image: Any, size: Any, window: Window) -> Any:
     """Give the adjoint in the kernel, which has `size` = (kh, kw); never in less than float32."""
-    if is_plain(gradient, image) and not _needs_gradient(gradient, image):
+    if is_plain(gradient, image) and _is_single(gradient, image) and not _needs_gradient(gradient, image):
         return computing.kernel_adjoint(gradient, image, size, window)
     return _call("kernel_adjoint", gradient, image, size, *window)
 
@@ -76,6 +77,11 @@ def is_plain(image: Any, kernel: Any, bias: Any = None) -> bool:
         and _tracing() is None
         and forward_ad._current_level < 0
     )
+
+
+def _is_single(one: Any, other: Any) -> bool:
+    """Whether neither stands for many, as gradients do under is_grads_batched; nothing else tells these."""
+    return not (_is_legacy_batched(one) or _is_legacy_batched(other))
 
 
 def _needs_gradient(one: Any, other: Any) -> bool:

@@ -24,6 +24,8 @@ from corr2d.plan import Plan, kinds
 
 # What NumPy can view at once; the rest goes the long way round.
 _PLAIN = (torch.float32, torch.float64)
+# What holds numbers that no type of a sum does but its own.
+_WIDE = (torch.float64, torch.complex128)
 
 
 def _view(argument: str, tensor: Any) -> Any:
@@ -41,18 +43,21 @@ def _numbers(argument: str, tensor: Any) -> Any:
 
 
 def new_result(like: Any, shape: Any, dtype: Any, device: Any = None) -> Any:
-    """Make a tensor laid out in memory as `like` is: plane by plane, or all channels of a pixel together."""
+    """Make a tensor laid out in memory as `like` is: plane by plane, or all channels of a pixel together.
+
+    It is no view, which torch would not let anyone change in place.
+    """
     if like.is_contiguous():
         return like.new_empty(shape, dtype=dtype, device=device)
     batch, channels, height, width = shape
     if like.is_contiguous(memory_format=torch.channels_last):
-        last = like.new_empty((batch, height, width, channels), dtype=dtype, device=device)
-        return last.permute(0, 3, 1, 2)
-    if like.shape[1] == 1 and like.stride(0) == 1 and like.stride(3) == like.shape[0]:
+        strides = height * width * channels, 1, width * channels, channels
+    elif like.shape[1] == 1 and like.stride(0) == 1 and like.stride(3) == like.shape[0]:
         # The planes of a photograph stored (H, W, C), each filtered alone.
-        last = like.new_empty((channels, height, width, batch), dtype=dtype, device=device)
-        return last.permute(3, 0, 1, 2)
-    return like.new_empty(shape, dtype=dtype, device=device)
+        strides = 1, height * width * batch, width * batch, batch
+    else:
+        return like.new_empty(shape, dtype=dtype, device=device)
+    return like.new_empty_strided(shape, strides, dtype=dtype, device=device)
 
 
 def _laid_out(result: Any, like: Any) -> Any:
@@ -112,17 +117,24 @@ def _correlate_by_torch(image: Any, kernel: Any, bias: Any, kind: Kind) -> Any:
     """Sum in the result's type, or in float64 where the dtype table asks for it."""
     types, dtype = kind.types, getattr(torch, kind.types.result)
     sums = torch.float64 if types.sum == "float64" and types.result not in COMPLEX else dtype
-    offsets = None if bias is None else bias.to(sums)
-    return _laid_out(convolve(image.to(sums), kernel.to(sums), offsets, kind).to(dtype), image)
+    return _laid_out(convolve(image.to(sums), kernel, bias, kind).to(dtype), image)
 
 
 def convolve(image: Any, kernel: Any, bias: Any, kind: Kind) -> Any:
-    """Cross-correlate by torch's operators, which torch differentiates itself."""
+    """Cross-correlate by torch's operators, which torch differentiates itself, in the image's dtype."""
     if kernel.dtype != image.dtype:
+        _check_range("kernel", kernel, kind.types.weights)
         kernel = kernel.to(image.dtype)
     if bias is not None and bias.dtype != image.dtype:
+        _check_range("bias", bias, kind.types.bias)
         bias = bias.to(image.dtype)
     return by_torch.convolve(image, kernel, bias, *kind.geometry[:2], kind.window.fill, kind.window.groups)
+
+
+def _check_range(argument: str, tensor: Any, dtype: str) -> None:
+    """Refuse what `cast_finite` refuses elsewhere: torch would compute with infinity."""
+    if tensor.dtype in _WIDE and not tensor.is_meta:
+        cast_finite(argument, _numbers(argument, tensor.detach().cpu()), np.dtype(dtype))
 
 
 class _Gradient(NamedTuple):
@@ -174,7 +186,9 @@ def _image_gradient(gradient: Any, kernel: Any, size: Any, window: Window) -> _G
 
 def kernel_adjoint_dtype(gradient: Any, image: Any) -> Any:
     """Name the dtype of the adjoint in the kernel: the wider of the two, and never of 16 bits."""
-    return torch.promote_types(torch.promote_types(gradient.dtype, image.dtype), torch.float32)
+    wide = torch.promote_types(gradient.dtype, torch.float32)
+    whole = not (image.dtype.is_floating_point or image.dtype.is_complex)  # torch promotes not all of these
+    return wide if whole else torch.promote_types(wide, image.dtype)
 
 
 def kernel_adjoint(gradient: Any, image: Any, size: Any, window: Window) -> Any:

@@ -55,7 +55,6 @@ class Decision(NamedTuple):
 
     plan: Plan  # of the call itself
     ours: tuple[str, ...]  # of "forward", "image" and "kernel" what engines of ours compute
-    whole: bool  # torch's convolution stands for the call, its gradients included
 
 
 def types_of(image: Any, kernel: Any, dtype: str) -> Types:
@@ -92,24 +91,25 @@ def kind_of(image: Any, kernel: Any, window: Window, dtype: str, engine: str) ->
     return found
 
 
-def decide(kind: Kind, plan: Plan | None, wanted: tuple[bool, bool], *, channelled: bool) -> Decision:
+def decide(kind: Kind, plan: Plan | None, wanted: tuple[bool, bool], *, whole: bool) -> Decision:
     """Decide for a call with `plan`, of which the gradients of image and kernel are `wanted` or not.
 
-    On other devices, where nothing is planned, `plan` is None. A 2-D kernel, which is not `channelled`, gives
-    a tensor the bits that it gives an array, so torch's convolution never stands for the whole call.
+    On other devices, where nothing is planned, `plan` is None. `whole` says that torch's convolution stands
+    for the whole call, its gradients included: never with a 2-D kernel, for which a tensor gets an engine of
+    ours as an array does (though possibly another one if the kernel learns).
     """
     if plan is None:
-        return Decision(_elsewhere(kind), (), whole=False)
+        return Decision(_elsewhere(kind), ())
     gradients = tuple(name for name, is_wanted in zip(("image", "kernel"), wanted, strict=True) if is_wanted)
-    if channelled and torch_is_best(kind, wanted):
-        return Decision(_told(_torchs(kind, plan), gradients, ()), (), whole=True)
+    if whole:
+        return Decision(_told(_torchs(kind, plan), gradients, ()), ())
     by_us = tuple(
         name
         for name in gradients
         if not torch_is_cheaper(name, kind.image, kind.kernel, kind.geometry, kind.types)
     )
     forward = ("forward",) if plan.engine != TORCHS else ()
-    return Decision(_told(plan, gradients, by_us), (*forward, *by_us), whole=False)
+    return Decision(_told(plan, gradients, by_us), (*forward, *by_us))
 
 
 def torch_is_best(kind: Kind, wanted: tuple[bool, bool]) -> bool:

@@ -13,11 +13,11 @@ from corr2d.autograd.calling import correlate, image_adjoint, kernel_adjoint
 from corr2d.autograd.window import Window, window_of
 
 
-def _like(gradient: Any, tensor: Any) -> Any:
+def _like(gradient: Any, dtype: Any) -> Any:
     """Bring a gradient to the dtype of what it is the gradient of: a real tensor takes the real part."""
-    if gradient.dtype.is_complex and not tensor.dtype.is_complex:
+    if gradient.dtype.is_complex and not dtype.is_complex:
         gradient = gradient.real
-    return gradient if gradient.dtype == tensor.dtype else gradient.to(tensor.dtype)
+    return gradient if gradient.dtype == dtype else gradient.to(dtype)
 
 
 def _conjugate(tensor: Any) -> Any:
@@ -47,37 +47,40 @@ def _sum(*terms: Any) -> Any:
 def correlate_context(ctx: Any, inputs: Any, output: Any) -> None:
     """Keep what the derivatives of `correlate` need."""
     image, kernel, bias, *options = inputs
-    _save(ctx, image, kernel, bias)
+    _save(ctx, image, kernel)
+    ctx.bias = None if bias is None else bias.dtype
     ctx.window, ctx.dtype = window_of(options[:-2]), options[-2]
     ctx.shape, ctx.result = output.shape, output.dtype
 
 
 def correlate_gradients(
     wanted: Any, window: Window, gradient: Any, image: Any, kernel: Any, bias: Any
-) -> list[Any]:
-    """Give the gradients of image, kernel and bias, as far as they are wanted."""
-    found: list[Any] = [None, None, None]
+) -> tuple[Any, Any, Any]:
+    """Give the gradients of image, kernel and bias, whose dtype `bias` is, as far as they are wanted."""
+    image_gradient = kernel_gradient = bias_gradient = None
     if wanted[0]:
         unfilled, learns = _unfilled(window), wanted[1]
-        found[0] = image_adjoint(gradient, _conjugate(kernel), tuple(image.shape[2:]), unfilled, learns)
+        found = image_adjoint(gradient, _conjugate(kernel), tuple(image.shape[2:]), unfilled, learns)
+        image_gradient = _like(found, image.dtype)
     if wanted[1]:
         filled = _conjugate_fill(window)
-        found[1] = kernel_adjoint(gradient, _conjugate(image), tuple(kernel.shape[2:]), filled)
+        found = kernel_adjoint(gradient, _conjugate(image), tuple(kernel.shape[2:]), filled)
+        kernel_gradient = _like(found, kernel.dtype)
     if wanted[2]:
-        found[2] = gradient.sum((0, 2, 3))
-    operands = (image, kernel, bias)
-    return [None if one is None else _like(one, of) for one, of in zip(found, operands, strict=True)]
+        bias_gradient = _like(gradient.sum((0, 2, 3)), bias)
+    return image_gradient, kernel_gradient, bias_gradient
 
 
 def correlate_backward(ctx: Any, gradient: Any) -> Any:
     """Give the gradients of all arguments of the operator."""
-    found = correlate_gradients(ctx.needs_input_grad, ctx.window, gradient, *ctx.saved_tensors)
+    image, kernel = ctx.saved_tensors
+    found = correlate_gradients(ctx.needs_input_grad, ctx.window, gradient, image, kernel, ctx.bias)
     return *found, *[None] * (len(ctx.window) + 2)
 
 
 def correlate_tangent(ctx: Any, image: Any, kernel: Any, bias: Any, *_: Any) -> Any:
     """Give the tangent of the result: by image, by kernel, by bias."""
-    saved_image, saved_kernel, _ = ctx.saved_tensors
+    saved_image, saved_kernel = ctx.saved_tensors
     window: Window = ctx.window
     return _sum(
         None if image is None else correlate(image, saved_kernel, None, _unfilled(window), ctx.dtype),
@@ -99,10 +102,10 @@ def image_adjoint_backward(ctx: Any, cotangent: Any) -> Any:
     window = _unfilled(ctx.window)
     gradient_gradient = kernel_gradient = None
     if ctx.needs_input_grad[0]:
-        gradient_gradient = _like(correlate(cotangent, _conjugate(kernel), None, window), gradient)
+        gradient_gradient = _like(correlate(cotangent, _conjugate(kernel), None, window), gradient.dtype)
     if ctx.needs_input_grad[1]:
         found = kernel_adjoint(_conjugate(gradient), cotangent, tuple(kernel.shape[2:]), window)
-        kernel_gradient = _like(found, kernel)
+        kernel_gradient = _like(found, kernel.dtype)
     return (gradient_gradient, kernel_gradient, None, *[None] * len(window))
 
 
@@ -129,10 +132,10 @@ def kernel_adjoint_backward(ctx: Any, cotangent: Any) -> Any:
     gradient_gradient = image_gradient = None
     if ctx.needs_input_grad[0]:
         found = correlate(_conjugate(image), cotangent, None, _conjugate_fill(window))
-        gradient_gradient = _like(found, gradient)
+        gradient_gradient = _like(found, gradient.dtype)
     if ctx.needs_input_grad[1]:
         found = image_adjoint(_conjugate(gradient), cotangent, tuple(image.shape[2:]), _unfilled(window))
-        image_gradient = _like(found, image)
+        image_gradient = _like(found, image.dtype)
     return (gradient_gradient, image_gradient, None, *[None] * len(window))
 
 

@@ -39,21 +39,22 @@ class PlainCorrelate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Any, kernel: Any, bias: Any, kind: Kind, shape: tuple[int, ...]) -> Any:
         """Compute, and keep what the gradients need."""
-        ctx.save_for_backward(image, kernel, bias)
-        ctx.kind = kind
+        ctx.save_for_backward(image, kernel)  # no gradient is made of the bias, which may change meanwhile
+        ctx.kind, ctx.bias = kind, None if bias is None else (bias.dtype, bias.shape)
         return computing.correlate(image, kernel, bias, kind, shape, learns=kernel.requires_grad)
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
         """Give the gradients."""
-        image, kernel, bias = given = ctx.saved_tensors
-        kind, wanted = ctx.kind, ctx.needs_input_grad
+        image, kernel = ctx.saved_tensors
+        kind, (dtype, offsets) = ctx.kind, ctx.bias or (None, None)
         operands = _shaped(gradient, kind.shape), _shaped(image, kind.image), _shaped(kernel, kind.kernel)
-        found = derivatives.correlate_gradients(wanted, kind.window, *operands, bias)
-        if wanted[2] and bias.dim() == 0:
-            found[2] = found[2].sum()
+        found = derivatives.correlate_gradients(ctx.needs_input_grad, kind.window, *operands, dtype)
+        if found[2] is not None and not offsets:
+            found = *found[:2], found[2].sum()
+        shapes = image.shape, kernel.shape, offsets
         shaped = (
-            None if one is None else _shaped(one, of.shape) for one, of in zip(found, given, strict=True)
+            None if one is None else _shaped(one, shape) for one, shape in zip(found, shapes, strict=True)
         )
         return *shaped, None, None
 

@@ -49,7 +49,7 @@ from corr2d.dtypes import (
 )
 from corr2d.engines import Spec
 from corr2d.errors import refuse
-from corr2d.plan import Kept, Plan, calls, kinds, large_calls, make_plan
+from corr2d.plan import LARGE_KERNEL, Kept, Plan, calls, kinds, large_calls, make_plan
 from corr2d.weights import Weights, weigh
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -58,9 +58,6 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
     Array = npt.NDArray[Any]
     # One call: its kind, then image, kernel and bias ready for the engine, and the caller's `out`.
     Call = tuple["Kind", Array, Weights, Array | None, Array | None]
-
-# Kernels of more bytes are kept for the last few calls only.
-LARGE_KERNEL = 2**15
 
 
 @dataclass(frozen=True)
@@ -221,7 +218,9 @@ def _prepare_new(
     given = None
     if out is not None:
         given = given_result(out, kind.plan.shape, kind.plan.dtype, tensor, pixels, given_taps, offsets)
-    if kept is not None and not by_range:
+    if kept is None or by_range:
+        weights.fleeting = True
+    else:
         kept.keep(call, (kind, weights))
     return kind, pixels, weights, None if offsets is None else cast_bias(offsets, kind), given
 

@@ -70,7 +70,7 @@ def decided(
     if route is None or route.kind is None:
         return None
     planned = autograd.plan_of(route.kind, _brought(route, image, kernel, flipped)[1], learns=wanted[1])
-    decision = autograd.decide(route.kind, planned, wanted, channelled=route.out_channels is not None)
+    decision = autograd.decide(route.kind, planned, wanted, whole=route.whole)
     return decision._replace(plan=replace(decision.plan, shape=_result_shape(route, decision.plan.shape)))
 
 
@@ -102,6 +102,10 @@ def _resolve(image: Any, kernel: Any, flipped: bool, options: Options, bias: Any
     requested = requested_dtype(options.dtype)
     whole = requested in INTEGERS or exact_call(dtype_name(image), dtype_name(kernel))
     if out is not None or whole:
+        if _traced():
+            got = "one with `out`" if out is not None else "one for integers"
+            remedy = "Ask for a new floating result."
+            refuse("the call", "one that torch.jit.trace can record", got, remedy)
         if image.device.type == "cpu":
             return None
         refuse(
@@ -125,19 +129,21 @@ def _route(
     channelled = kernel.dim() == 4
     if bias is not None:
         check_bias(bias, groups * out_channels if channelled else None, types)
-    window = autograd.Window(
-        (rows.before, rows.after, columns.before, columns.after),
-        rows.border,
-        columns.border,
-        fill,
-        (rows.stride, columns.stride),
-        (rows.dilation, columns.dilation),
-        groups,
-    )
+    sides: tuple[int, ...] = (rows.before, rows.after, columns.before, columns.after)
+    steps: tuple[int, ...] = (rows.stride, columns.stride)
+    if _traced():  # lengths are tensors there, which an operator does not take for numbers
+        sides, steps = tuple(map(int, sides)), tuple(map(int, steps))
+    holes = rows.dilation, columns.dilation
+    window = autograd.Window(sides, rows.border, columns.border, fill, steps, holes, groups)
     batch = shape[:-3] if channelled else shape[:-2]
     planes = (math.prod(batch), groups * channels, *shape[-2:])
     made = groups * out_channels if channelled else None
     return Route(batch, planes, channel_axis, made, window, dtype, options.engine or "")
+
+
+def _traced() -> bool:
+    """Whether torch.jit.trace records the call: it sees operators, and nothing that NumPy's way does."""
+    return not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None
 
 
 def _routed(

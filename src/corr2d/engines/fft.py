@@ -105,7 +105,8 @@ def _spectrum(weights: Weights, name: Any, call: Any, threads: int) -> Array:
         found = np.empty(len(planes) * size + planes.size, sums)
         call.spectra(planes, found[: len(planes) * size], threads)
         found[len(planes) * size :] = planes.ravel()
-        _keep(key, found)
+        if not weights.fleeting:
+            _keep(key, found)
     return found
 
 

@@ -75,9 +75,9 @@ class Conv2D(torch.nn.Module):
     ``torch.no_grad``, autocast, ``torch.compile``, ``torch.func`` and DistributedDataParallel, and its
     state_dict is that of ``torch.nn.Conv2d``. `forward` takes any number of leading axes.
 
-    Numerics: sums are kept in float32 (float64 for float64 images), those of the kernel's gradient in float64
-    from tile to tile. Cost: the operator's; with channels, where torch's own convolution is estimated to be
-    faster forward and backward, that is what runs (`corr2d.explain` tells).
+    Numerics: sums are kept in float32 (float64 for float64 images); an engine of this library keeps those of
+    the kernel's gradient in float64 from tile to tile. Cost: the operator's; torch's own convolution computes
+    what it is estimated to be faster at, gradients and with channels the result too (`corr2d.explain` tells).
 
     An export to ONNX gets torch's own operators, as does one of `corr2d.corr2d` on tensors. Where torch has
     no such padding (border="symmetric", or a mirror farther away than the image is long) the size of the

@@ -60,12 +60,10 @@ class LayerOptions:
             return self.kernel_size
         return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
 
-    def axes(self, image: tuple[int, int] | None = None) -> tuple[Axis, Axis]:
-        """Resolve the window on an image of so many pixels, by default one that a window just covers."""
-        if image is None:
-            rows, columns = (d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True))
-            image = (rows, columns)
-        return resolve_window(image, self.kernel_size, flipped=False, **self.window)
+    def axes(self) -> tuple[Axis, Axis]:
+        """Resolve the window on an image that it just covers."""
+        rows, columns = (d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True))
+        return resolve_window((rows, columns), self.kernel_size, flipped=False, **self.window)
 
     @property
     def window(self) -> dict[str, Any]:

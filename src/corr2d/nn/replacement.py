@@ -193,7 +193,7 @@ def _any_kernel(conv: torch.nn.Conv2d) -> torch.Tensor:
     """Make a kernel without structure: zeros and ranks of weights go with the first step of training."""
     if not conv.weight.requires_grad:
         return conv.weight.detach()
-    drawn = torch.rand(conv.weight.shape, generator=torch.Generator().manual_seed(0))
+    drawn = torch.rand(conv.weight.shape, generator=torch.Generator().manual_seed(0), device="cpu")
     return drawn.to(conv.weight.dtype).requires_grad_()
 
 
