@@ -235,6 +235,38 @@ def test_transparent_pixels_do_not_count_for_any_size(run: Any, here: Path) -> N
     assert f"learnt from {2 * 38 * 48:,} windows" in ran.out
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_pictures_of_nothing(run: Any, here: Path, number: int) -> None:
+    """Transparent all over, alone or among others, first or last."""
+    pixels = images.read(f"in/{number}.png").pixels
+    images.write(f"in/{number}.png", pixels, alpha=np.zeros(pixels.shape, np.uint8))
+    for size in ("3", "auto"):
+        ran = run("learn", "in", "out", "--size", size, "--identify")
+        assert (ran.code, ran.err) == (0, "")
+        ran = run("learn", f"in/{number}.png", f"out/{number}.tif", "--size", size)
+        ran.refused("BEFORE and AFTER must be pictures of which one pair at least can be learnt from")
+
+
+@pytest.mark.parametrize("border", [(), ("--border", "edge")])
+def test_levels_stay_levels_beside_what_is_transparent(run: Any, here: Path, border: Any) -> None:
+    """What saturated and how it was rounded can be told of whole numbers only."""
+    before = np.random.default_rng(7).integers(0, 256, (60, 70), dtype=np.uint8)
+    after = corr2d(before, kernels.sharpen(2), padding="same", border="edge", dtype="uint8")
+    alpha = np.full(before.shape, 255, np.uint8)
+    alpha[5:9, 5:9] = 0
+    spoilt = np.where(alpha > 0, before, 7).astype(np.uint8)
+    images.write("holes.png", spoilt, alpha=alpha)
+    images.write("sharp.png", after)
+    images.write("sharp-holes.png", after, alpha=alpha)
+    images.write("whole.png", before)
+    pairs = {("holes.png", "sharp.png"): 36, ("holes.png", "sharp-holes.png"): 36}
+    for names, lost in (pairs | {("whole.png", "sharp-holes.png"): 16}).items():
+        ran = run("learn", *names, "--size", "3", "--identify", *border)
+        assert "sharpen:amount=2\n" in ran.out
+        assert f"reproduces every pixel, {4200 - lost:,}/{4200 - lost:,}, cut off" in ran.out
+        assert "border='edge' made the rim" in ran.out
+
+
 def test_page_and_pixels_are_as_for_the_other_commands(run: Any, here: Path) -> None:
     tifffile = pytest.importorskip("tifffile")
     after = images.read("after.png").pixels[..., 0]

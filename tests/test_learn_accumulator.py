@@ -78,6 +78,41 @@ def test_descent_and_tiles():
     assert np.array_equal(merged.solve(errors="tiles").covariance, tiled.covariance)
 
 
+def test_tiles_with_a_bias_whatever_the_sums_are_about():
+    """Accumulators of other means, and of other dtypes, merged: the errors of one that saw everything."""
+    noise = np.random.default_rng(8)
+    kernel = noise.normal(size=(3, 3))
+    images = [3 * noise.normal(size=(40, 40)) + level for level in (0, 0, 0, 0, 100, 100, 100, 100)]
+    pairs = [(image, corr2d(image, kernel) + 0.5 * noise.normal(size=(38, 38))) for image in images]
+    one, low, high, mixed = (KernelAccumulator(3, tiles=True) for _ in range(4))
+    for number, pair in enumerate(pairs):
+        one.update(*pair)
+        (low if number < 4 else high).update(*pair)
+    wanted, merged = (sums.solve(bias=True, errors="tiles") for sums in (one, low + high))
+    np.testing.assert_allclose(merged.standard_errors, wanted.standard_errors, rtol=1e-6)
+    assert merged.bias_error == pytest.approx(wanted.bias_error, rel=1e-6)
+    alike = KernelAccumulator(3, tiles=True)
+    for number in range(8):
+        image = noise.integers(0, 256, (40, 40)).astype(("uint8", "uint16")[number % 2])
+        target = np.rint(corr2d(image, kernel, dtype="float64")).astype("int16")
+        mixed.update(image, target)
+        alike.update(image.astype("uint16"), target)
+    mixed, alike = (sums.solve(bias=True, errors="tiles") for sums in (mixed, alike))
+    np.testing.assert_allclose(mixed.standard_errors, alike.standard_errors, rtol=1e-9)
+
+
+def test_whole_numbers_about_a_mean_that_is_none():
+    """Sums of fractions come first, and rule what those of whole numbers are about."""
+    noise = np.random.default_rng(9)
+    whole = noise.integers(0, 256, (40, 40), dtype=np.uint8)
+    pairs = [(image, corr2d(image, np.ones((3, 3)), dtype="float64")) for image in (whole.T + 0.3, whole)]
+    pairs[1] = (whole, pairs[1][1].astype(np.int16))
+    merged = KernelAccumulator(3).update(*pairs[0]).merge(KernelAccumulator(3).update(*pairs[1]))
+    updated = KernelAccumulator(3).update(*pairs[0]).update(*pairs[1])
+    for sums in (merged, updated):
+        assert np.abs(sums.solve(bias=True).kernel - 1).max() < 1e-12
+
+
 def test_exact_sums_are_solved_to_the_last_digits():
     """Whole numbers lose nothing: corrected in wide floats, a kernel gains what its condition had taken."""
     ndimage = pytest.importorskip("scipy.ndimage")

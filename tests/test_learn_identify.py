@@ -230,6 +230,38 @@ def test_the_border_that_made_the_rim(picture, border):
     assert identity.proof.matched >= identity.proof.total - 5
 
 
+def test_a_rim_of_zeros_rounded_to_eight_bits():
+    """What rounding adds puts the fill a little off zero: of whole numbers it is a whole one all the same."""
+    kernel = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]])
+    for seed in range(6):
+        picture = np.random.default_rng(seed).integers(0, 256, (64, 64), dtype=np.uint8)
+        target = (corr2d(picture.astype(int), kernel, padding="same") + 8 >> 4).astype(np.uint8)
+        identity = learn_kernel(picture, target, 3, padding="same").identify()
+        assert (identity.border.name, identity.border.fill) == ("constant", 0)
+        assert identity.proof.is_whole
+
+
+def test_a_fill_that_is_no_whole_number(picture):
+    """Nothing explains the rim, so that the border stays as it was given: no sum there is a whole number."""
+    sums = corr2d(picture, kernels.box(3), padding="same", fill=2.5)
+    border = learn_kernel(picture, sums, 3, padding="same").identify().border
+    assert (border.explains, border.fill) == (True, pytest.approx(2.5))
+    target = corr2d(picture, kernels.box(3), padding="same", dtype="uint8")
+    target[:1] = 77
+    proof = learn_kernel(picture, target, 3, padding="same", fill=0.5).identify().proof
+    assert proof.matched > 0.9 * proof.total
+
+
+@pytest.mark.parametrize("pair", [("edge", "wrap"), ("constant", "reflect")])
+def test_a_border_of_its_own_for_each_axis(picture, pair):
+    target = corr2d(picture, kernels.sobel("x") + 1, padding="same", border=pair, fill=9)
+    identity = learn_kernel(picture, target, 3, padding="same", border=pair, fill=9).identify()
+    assert identity.border.is_clear
+    assert (identity.border.name, identity.border.fill) == (pair, 9 if "constant" in pair else 0)
+    assert identity.proof.is_whole
+    assert f"border={pair!r}" in str(identity)
+
+
 def test_a_rim_that_nothing_explains(picture):
     target = corr2d(picture, kernels.box(3), padding="same", border="reflect").astype(np.float64)
     target[:1] = 77
@@ -449,6 +481,28 @@ def test_a_pair_with_a_single_nan_is_not_dropped(picture):
     assert shown.identify(image, target).proof.total == target.size - 10
 
 
+def test_a_pair_that_counts_nowhere_is_no_matter(picture):
+    image, target = picture.astype(float), corr2d(picture, kernels.sobel("x")).astype(float)
+    fit = learn_kernel([image, image], [target, np.full_like(target, np.nan)], 3, mask="finite")
+    proof = fit.identify().proof
+    assert (proof.is_whole, proof.total) == (True, target.size)
+
+
+def test_where_nothing_counts_nothing_is_proved(picture):
+    fit = learn_kernel(
+        picture,
+        corr2d(picture, kernels.box(3), padding="same", dtype="uint8"),
+        3,
+        padding="same",
+        border=None,
+    )
+    small = picture[:2, :2]
+    identity = fit.identify(small, small + 90)
+    assert identity.proof is None
+    assert not identity.border.explains
+    assert "none explains the rim" in str(identity)
+
+
 def test_outliers_do_not_rule_what_a_robust_fit_is_called(picture):
     target = corr2d(picture, kernels.sobel("y"))
     random = np.random.default_rng(1)
@@ -524,6 +578,28 @@ def test_whatever_the_fit_was_asked_for(picture, asked):
     assert identity.name == "sharpen:amount=2"
     assert identity.proof.is_whole
     assert identity.border.name == "edge"
+
+
+@pytest.mark.parametrize("errors", ["tiles", "hac"])
+def test_errors_by_tiles_where_one_is_left(picture, errors):
+    """The rim and what saturated are left out, and with them all tiles but one."""
+    small = picture[:12, :12]
+    target = corr2d(small, kernels.sharpen(1), padding="same", dtype="uint8")
+    target[4:6, 4:6] = 255
+    fit = learn_kernel(small, target, 3, padding="same", errors=errors)
+    assert fit.identify().border is not None
+
+
+def test_what_lies_at_a_limit_is_told_by_its_likelihood(picture):
+    """Noise before the limits: without what saturated the gain would come out too small."""
+    pytest.importorskip("scipy")
+    random = np.random.default_rng(5)
+    picture = random.integers(0, 256, picture.shape, dtype=np.uint8)
+    sums = corr2d(picture.astype(float), kernels.sharpen(1))
+    target = np.rint(sums + random.normal(scale=20, size=sums.shape)).clip(0, 255).astype(np.uint8)
+    identity = learn_kernel(picture, target, 3, clip=(0, 255), bias=True).identify()
+    assert identity.name == "sharpen"
+    assert abs(identity.gain - 1) < 3 * identity.gain_error
 
 
 def test_under_a_shift_windows_inside_are_proved(picture):

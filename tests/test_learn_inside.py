@@ -162,6 +162,13 @@ def test_the_score_is_of_what_can_be_told(image, target):
     mean = np.average(target[INSIDE], weights=weights[INSIDE])
     told = (weights[INSIDE] * left**2).sum() / (weights[INSIDE] * (target[INSIDE] - mean) ** 2).sum()
     assert learner.score(image, target, weights) == pytest.approx(1 - told, rel=1e-9)
+    with pytest.raises(ValueError, match="X and sample_weight must be such that some window counts"):
+        learner.score(image, target, 0 * weights)
+    with pytest.raises(ValueError, match="X and sample_weight must be such that some window counts"):
+        learner.score(image[:2, :2], target[:2, :2])
+    spoilt = image.copy()
+    spoilt[20, 20] = np.nan
+    assert math.isnan(learner.score(spoilt, target))
 
 
 def test_the_panel_of_what_is_left_over_is_blank_at_the_rim(image, target):
@@ -182,6 +189,15 @@ def test_a_size_that_fits_nowhere(image):
         KernelAccumulator(9, padding="same", border=None).update(
             [image, image[:8, :8]], [image, image[:8, :8]]
         )
+
+
+def test_the_largest_size_minds_the_dilation():
+    noise = np.random.default_rng(6)
+    image = noise.normal(size=(64, 96))
+    target = corr2d(image, np.ones((3, 3)), padding="same", dilation=(5, 2))
+    fit = learn_kernel(image, target, "auto", dilation=(5, 2))
+    assert fit.kernel.shape == (3, 3)
+    assert fit.size_path.rows[-1].size == (3, 11)
 
 
 def test_a_stride_and_a_chosen_size(image):

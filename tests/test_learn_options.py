@@ -1,5 +1,6 @@
 """What learn_kernel is asked for: methods, constraints, ridges and errors together, and what it refuses."""
 
+import copy
 import pickle
 import re
 
@@ -134,6 +135,21 @@ def test_a_fit_can_be_sent_elsewhere():
     there = pickle.loads(pickle.dumps(fit))
     assert str(there) == str(fit)
     assert str(there.identify()) == str(fit.identify())
+
+
+def test_a_copy_holds_the_images_once():
+    noise = np.random.default_rng(11)
+    images, target = noise.normal(size=(300, 300, 2)), noise.normal(size=(298, 298, 1))
+    fit = learn_kernel(images, target, 3, channel_axis=-1, constraint="symmetric")
+    assert len(pickle.dumps(fit)) < 1.05 * (images.nbytes + target.nbytes)
+    for twin in (pickle.loads(pickle.dumps(fit)), copy.deepcopy(fit)):
+        given = twin._learnt_from[0]
+        assert np.shares_memory(given.pairs[0].image, twin.pairs[0][0])
+        assert given.pairs[0].image.shape == (1, 2, 300, 300)
+        assert np.array_equal(given.pairs[0].target, fit._learnt_from[0].pairs[0].target)
+    begun = learn_kernel(images, target, 3, channel_axis=-1, method="sgd", init=np.ones(18))
+    assert fit._learnt_from[1].conditions is None
+    assert begun._learnt_from[1].start is None
 
 
 def test_nested_lists_are_one_image_to_all():

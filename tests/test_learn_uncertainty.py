@@ -121,6 +121,20 @@ def test_uneven_noise_is_covered_by_tiles():
     assert found["iid"] < 0.8, found
 
 
+def test_nan_that_no_window_sees_is_no_matter():
+    """Filtering the image whole for the errors would spread it."""
+    random = np.random.default_rng(12)
+    image, kernel = random.normal(size=(64, 64)), random.normal(size=(3, 3))
+    target = corr2d(image, kernel, stride=2)
+    target = target + random.normal(size=target.shape)
+    options = {"stride": 2, "errors": "hac"}
+    wanted = learn_kernel(image, target, 3, **options).standard_errors
+    image[:, 63] = np.nan
+    for mask in (None, "finite"):
+        found = learn_kernel(image, target, 3, mask=mask, **options).standard_errors
+        np.testing.assert_allclose(found, wanted, rtol=0.1)
+
+
 def test_the_bias_is_covered():
     """A bias eliminated by the means: its interval from independent noise, and from tiles."""
     held = {"iid": [], "tiles": []}

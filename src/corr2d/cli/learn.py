@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from corr2d import images
+from corr2d import corr2d, images
 from corr2d.cli.batch import progress
 from corr2d.cli.lines import DONE, FAULTS, REFUSED, complain, one_line
 from corr2d.cli.options import WHOLE, Array, read_border, read_pair
@@ -21,6 +21,8 @@ from corr2d.images.files import replacing
 from corr2d.images.formats import ENDINGS
 from corr2d.learn import KernelAccumulator, KernelFit, Rank, learn_kernel
 from corr2d.learn.constraints import prepare
+from corr2d.learn.options import resolve
+from corr2d.learn.views import Options
 from corr2d.window import border_pair
 
 # More names of pictures without a partner are counted, not listed.
@@ -28,10 +30,24 @@ MOST_NAMES = 4
 
 
 class Planes(NamedTuple):
-    """The colours of one pair of pictures, each as a pair of its own; NaN where a picture is transparent."""
+    """The colours of one pair of pictures, each as a pair of its own."""
 
     before: list[Array]
     after: list[Array]
+    hidden: tuple[Array | None, Array | None]  # where each picture is transparent
+
+    @property
+    def any_seen(self) -> bool:
+        """Whether either picture has a pixel to learn from."""
+        return all(hidden is None or not hidden.all() for hidden in self.hidden)
+
+    def blank(self) -> tuple[list[Array], list[Array]]:
+        """Both with NaN where they are transparent: for windows of any size."""
+        before, after = (
+            planes if hidden is None else [np.where(hidden, np.nan, plane) for plane in planes]
+            for planes, hidden in zip((self.before, self.after), self.hidden, strict=True)
+        )
+        return before, after
 
 
 @dataclass(frozen=True)
@@ -57,7 +73,7 @@ class Learner:
                     planes = self.planes(before, after)
                     if self.size is not None and len(pairs) > 1:
                         sums = sums or KernelAccumulator(self.size, **self._window(planes))
-                        sums.update(planes.before, planes.after, mask="finite")
+                        sums.update(*planes[:2], mask="finite", weights=self._weights(planes))
                         read = [planes]
                     else:
                         read.append(planes)
@@ -67,20 +83,23 @@ class Learner:
                     failed += 1
                     complain(f"{before} and {after}: {one_line(fault)}")
                 step()
-        if not read or (sums is not None and not sums.count):
+        if not (sums.count if sums is not None else any(planes.any_seen for planes in read)):
             refuse("BEFORE and AFTER", "pictures of which one pair at least can be learnt from", "none")
         if sums is not None:
             return sums.solve(bias=self.bias, constraint=self.constraint), read[-1], failed
         return self._learnt(read), read[-1], failed
 
     def _learnt(self, read: Sequence[Planes]) -> KernelFit:
+        known = self.size is not None
+        pairs = [planes[:2] if known else planes.blank() for planes in read]
         fit: KernelFit = learn_kernel(
-            [plane for planes in read for plane in planes.before],
-            [plane for planes in read for plane in planes.after],
+            [plane for before, _ in pairs for plane in before],
+            [plane for _, after in pairs for plane in after],
             self.size or "auto",
             bias=self.bias,
             constraint=self.constraint,
             mask="finite",
+            weights=[one for planes in read for one in self._weights(planes)] if known else None,
             max_size=self.max_size,
             **self._window(read[0]),
         )
@@ -91,20 +110,39 @@ class Learner:
         alike = planes.before[0].shape == planes.after[0].shape
         return {"padding": "same" if alike or self.border is not None else "valid", "border": self.border}
 
+    def _weights(self, planes: Planes) -> list[Array | None]:
+        """Which windows see nothing transparent, for each plane; None where all do, or sizes do not fit.
+
+        Levels stay whole numbers so. Where no border is named, it might be the one that sees most.
+        """
+        weights, (hidden, lost) = None, planes.hidden
+        size, window = self.size or (1, 1), self._window(planes)
+        if hidden is not None:
+            rows, columns = resolve(hidden.shape, size, Options(padding=window["padding"]))
+            if planes.after[0].shape == (rows.result, columns.result):
+                window["border"] = window["border"] or "wrap"
+                weights = corr2d(hidden, np.ones(size, int), **window) == 0
+        if lost is not None and (weights is None or weights.shape == lost.shape):
+            weights = ~lost if weights is None else weights & ~lost
+        return [weights] * len(planes.before)
+
     def planes(self, before: Path, after: Path) -> Planes:
         """Read a pair of pictures; a grey one and a coloured one are both taken as grey."""
         pictures = [images.read(path, **self.reading) for path in (before, after)]
         alike = pictures[0].pixels.ndim == pictures[1].pixels.ndim
-        return Planes(*(_planes(picture, alike) for picture in pictures))
+        first, second = (_planes(picture, alike) for picture in pictures)
+        hidden, lost = (_hidden(picture.alpha) for picture in pictures)
+        return Planes(first, second, (hidden, lost))
 
 
 def _planes(picture: images.Picture, coloured: bool) -> list[Array]:
-    """The colours, or grey; what is transparent is no number there, so that no window that sees it counts."""
+    """The colours, or grey."""
     pixels = picture.pixels if coloured else images.grey(picture.pixels)
-    planes = [pixels] if pixels.ndim == 2 else list(np.moveaxis(pixels, -1, 0))
-    if picture.alpha is None or picture.alpha.all():
-        return planes
-    return [np.where(picture.alpha > 0, plane, np.nan) for plane in planes]
+    return [pixels] if pixels.ndim == 2 else list(np.moveaxis(pixels, -1, 0))
+
+
+def _hidden(alpha: Array | None) -> Array | None:
+    return None if alpha is None or alpha.all() else alpha == 0
 
 
 @door
@@ -225,7 +263,7 @@ def run_learning(
     print(fit)
     found = None
     if name:
-        found = fit.identify() if fit.pairs else fit.identify(last.before, last.after)
+        found = fit.identify() if fit.pairs else fit.identify(*last.blank())
         print(f"\n{found}")
     for output in outputs:
         with replacing(output) as file:

@@ -101,9 +101,12 @@ def _largest(given: Given, max_size: Any) -> tuple[int, int]:
             )
         return size
     most = int(np.sqrt(windows / (WINDOWS_PER_TAP * given.channels)))
-    sides = (max(1, min(LARGEST_DEFAULT, most, side // PART_OF_IMAGE)) for side in shortest)
-    height, width = sides
-    return height, width
+    sides = []
+    for pixels, step in zip(shortest, both(given.options.dilation), strict=True):
+        side = min(LARGEST_DEFAULT, most, pixels // (PART_OF_IMAGE * step))
+        # Of taps that lie apart, those of an even size lie between those of the odd ones.
+        sides.append(max(1, side if step == 1 else (side - 1) | 1))
+    return sides[0], sides[1]
 
 
 def _planes(pair: Read) -> tuple[Array, Array]:

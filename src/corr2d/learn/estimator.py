@@ -143,7 +143,14 @@ class KernelRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             pairs = zip(weights if is_list(y) else [weights], has, strict=True)
             scale = np.concatenate([_of_pixels(weight, shape) for weight, shape in pairs])
         if self.fit_.geometry["border"] is None:
-            given, found, scale = (values[~np.isnan(found)] for values in (given, found, scale))
+            inside = [np.zeros(shape[-2:]) for shape in has]
+            for marks, image in zip(inside, X if is_list(X) else [X], strict=True):
+                marks[self.fit_._inside(np.shape(image))] = 1
+            scale = scale * np.concatenate([_of_pixels(*pair) for pair in zip(inside, has, strict=True)])
+        counts = scale > 0
+        if not counts.any():
+            refuse("X and sample_weight", "such that some window counts", "none that does")
+        given, found, scale = (values[counts] for values in (given, found, scale))
         mean = float((scale * given).sum() / scale.sum())
         left, spread = (float((scale * (given - guess) ** 2).sum()) for guess in (found, mean))
         # As scikit-learn has it: a constant is explained entirely or not at all.

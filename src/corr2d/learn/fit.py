@@ -306,14 +306,19 @@ class KernelFit(Printed):
             index.insert(len(index) + 1 + back, slice(None))
         return tuple(index)
 
-    def _blank(self, result: Any, image: Array) -> None:
-        """Write NaN where a window reaches past the image."""
+    def _inside(self, image: tuple[int, ...]) -> tuple[slice, slice]:
+        """Rows and columns of the windows that see nothing but an image of this shape."""
         channels = self.geometry.get("channel_axis")
-        sides = image.shape if channels is None else np.delete(image.shape, channels)
+        sides = image if channels is None else np.delete(image, channels)
         shape = int(sides[-2]), int(sides[-1])
         size = int(self.kernel.shape[-2]), int(self.kernel.shape[-1])
         window = moved(resolve(shape, size, Options(**self.geometry)), self.shift or (0, 0))
         down, across = map(windows_inside, window)
+        return down, across
+
+    def _blank(self, result: Any, image: Array) -> None:
+        """Write NaN where a window reaches past the image."""
+        down, across = self._inside(image.shape)
         for part in (slice(None, down.start), slice(down.stop, None)):
             result[self._at(result.ndim, part, slice(None))] = math.nan
         for part in (slice(None, across.start), slice(across.stop, None)):

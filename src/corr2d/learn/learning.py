@@ -56,7 +56,9 @@ def learn(
     else:
         fitted = fit(moments, problem.kernel_shape, settings, views)
     found = told(problem, moments, fitted, settings, views, parts)
-    learnt_from = None if given is None else (given, replace(settings, progress=None))
+    # What was read for this problem alone is read again for another.
+    asked = replace(settings, progress=None, conditions=None, start=None)
+    learnt_from = None if given is None else (given, asked)
     return replace(found, size_path=path, shift=shift, _learnt_from=learnt_from)
 
 

@@ -27,6 +27,12 @@ EXACT_SHIFTS = {"bool": 0, "uint8": 128, "int8": 0, "uint16": 32768, "int16": 0}
 WIDE = np.longdouble
 
 
+def are_exact(*shifts: float) -> bool:
+    """Whether sums of 8 and 16-bit values about these shifts are whole, and small enough to be held."""
+    largest = max(EXACT_SHIFTS.values())
+    return all(abs(shift) <= largest and float(shift).is_integer() for shift in shifts)
+
+
 @dataclass(frozen=True)
 class Moments:
     """Sums over windows of products of taps and targets, by group of channels.
@@ -79,12 +85,12 @@ class Moments:
         )
 
     def about(self, shift: float, target_shift: float) -> Moments:
-        """Give the same sums about other shifts; exact ones stay so if the shifts are whole."""
+        """Give the same sums about other shifts; exact ones stay so if the shifts are."""
         if (shift, target_shift) == (self.shift, self.target_shift):
             return self
         x, y = self.shift - shift, self.target_shift - target_shift
         count: Any = self.count
-        if self.exact:
+        if self.exact and are_exact(shift, target_shift):
             x, y, count = int(x), int(y), int(count)
         taps, targets = self.tap_sums, self.target_sums
         crossed = x * (taps[:, :, np.newaxis] + taps[:, np.newaxis, :])

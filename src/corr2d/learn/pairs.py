@@ -57,6 +57,18 @@ class Given:
     pairs: tuple[Read, ...]
     originals: tuple[tuple[Any, Any], ...]  # the caller's own images and targets
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles hold the arrays once, as they were given."""
+        return self.__dict__ | {"pairs": [(pair.name, pair.weights, pair.finite) for pair in self.pairs]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        axis = state["options"].channel_axis
+        pairs = []
+        for (name, weights, finite), arrays in zip(state["pairs"], state["originals"], strict=True):
+            image, target = (_stack("images", _read_array("images", array), axis)[0] for array in arrays)
+            pairs.append(Read(name, image, target, weights, finite))
+        self.__dict__.update(state, pairs=tuple(pairs))
+
 
 def read_pairs(images: Any, targets: Any, options: Options, mask: Any = None, weights: Any = None) -> Given:
     """Validate everything that comes with the images."""
@@ -305,10 +317,13 @@ def _without_lost(pair: Pair, finite: bool) -> Pair:
         return pair
     no_target: Array = np.logical_not(np.isfinite(pair.target).all(axis=1))
     lost = no_target | _seen(np.logical_not(np.isfinite(pair.image).all(axis=1, keepdims=True)), pair)
+    if not lost.any():
+        # No window sees it; but errors may come from filtering the image whole.
+        return replace(pair, image=np.nan_to_num(pair.image, nan=0.0, posinf=0.0, neginf=0.0))
     weights = np.ones(lost.shape) if pair.weights is None else pair.weights
     if finite:
-        return replace(pair, weights=np.where(lost, 0.0, weights)) if lost.any() else pair
-    if pair.weights is None or bool((lost & (weights > 0)).any()):
+        return replace(pair, weights=np.where(lost, 0.0, weights))
+    if bool((lost & (weights > 0)).any()):
         at_fault = bool((no_target & (weights > 0)).any())
         argument, array = ("targets", pair.target) if at_fault else ("images", pair.image)
         count = int(array.size - np.isfinite(array).sum())

@@ -12,7 +12,7 @@ import numpy as np
 from corr2d.learn.gram import moments_of
 from corr2d.learn.moments import Moments
 from corr2d.learn.quadratic import Quadratic
-from corr2d.learn.views import View, Views
+from corr2d.learn.views import Pair, Problem, View, Views
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
     import numpy.typing as npt
@@ -30,23 +30,32 @@ def tile_moments(views: Views, progress: Callable[[int, int], object] | None = N
     """Sum over tiles that make up all windows; those where nothing counts are left out."""
     parts: list[Moments] = []
     for done, view in enumerate(views):
-        tiles = (moments_of(views, tile) for tile in _tiles(view, _wanted(views)))
+        tiles = (moments_of(views, view.part(*cut)) for cut in _cuts(view, _wanted(views.problem)))
         parts += [moments for moments in tiles if moments.samples]
         if progress is not None:
             progress(done + 1, len(views.problem.pairs))
     return parts
 
 
-def _wanted(views: Views) -> int:
+def count_tiles(problem: Problem) -> int:
+    """Count the tiles in which some window counts."""
+    return sum(
+        pair.weights is None or bool(pair.weights[:, rows, columns].any())
+        for pair in problem.pairs
+        for rows, columns in _cuts(pair, _wanted(problem))
+    )
+
+
+def _wanted(problem: Problem) -> int:
     """How many tiles of each pair."""
-    held = 8 * views.problem.groups * (views.problem.taps + 1) ** 2
+    held = 8 * problem.groups * (problem.taps + 1) ** 2
     most = max(4, min(WANTED_TILES, TILES_BYTES // held))
-    return -(-most // len(views.problem.pairs))
+    return -(-most // len(problem.pairs))
 
 
-def _tiles(view: View, wanted: int) -> Iterator[View]:
-    """Cut a view into about as many tiles as are wanted, as square as they come."""
-    height, width = view.rows.result, view.columns.result
+def _cuts(windows: View | Pair, wanted: int) -> Iterator[tuple[slice, slice]]:
+    """Cut windows into about as many tiles as are wanted, as square as they come."""
+    height, width = windows.rows.result, windows.columns.result
     side = max(math.sqrt(height * width / wanted), NARROWEST)
     down, across = max(1, round(height / side)), max(1, round(width / side))
     tops, lefts = (
@@ -54,7 +63,7 @@ def _tiles(view: View, wanted: int) -> Iterator[View]:
     )
     for top, bottom in pairwise(tops):
         for left, right in pairwise(lefts):
-            yield view.part(slice(top, bottom), slice(left, right))
+            yield slice(top, bottom), slice(left, right)
 
 
 def total_of(parts: list[Moments]) -> Moments:
@@ -67,6 +76,7 @@ def total_of(parts: list[Moments]) -> Moments:
 
 def about_means(part: Moments, total: Moments, group: int) -> tuple[Quadratic, Array, Array]:
     """Give a part's squared error, tap and target sums about the means of all: no bias is left there."""
+    part = part.about(total.shift, total.target_shift)
     count = float(part.count)
     means = total.tap_sums[group] / float(total.count)
     target_means = total.target_sums[group] / float(total.count)

@@ -10,6 +10,7 @@ import numpy as np
 
 from corr2d.adjoints import Geometry
 from corr2d.dtypes import SMALL_INTEGERS, Types
+from corr2d.learn.moments import are_exact
 from corr2d.window import Axis
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -95,7 +96,8 @@ class Pair:
     def view(self, shift: float, target_shift: float) -> View:
         """Copy image and target as float64, ready for sums."""
         rows, columns = self.laid_out
-        return View(self.pixels(shift), self.values(target_shift), self.weights, rows, columns, self.exact)
+        exact = self.exact and are_exact(shift, target_shift)
+        return View(self.pixels(shift), self.values(target_shift), self.weights, rows, columns, exact)
 
     @property
     def laid_out(self) -> tuple[Axis, Axis]:

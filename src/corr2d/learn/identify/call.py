@@ -20,6 +20,7 @@ from corr2d.learn.identify.samples import Sample, samples_of
 from corr2d.learn.identify.shape import factors, symmetries
 from corr2d.learn.learning import learn
 from corr2d.learn.pairs import Given, lay_windows, read_pairs
+from corr2d.learn.tiles import count_tiles
 from corr2d.learn.uncertainty import t_quantile
 from corr2d.learn.views import Options, Pair, Problem
 
@@ -45,6 +46,7 @@ def identify(fit: KernelFit, images: Any, targets: Any, output: int, channel: in
         refuse("images and targets", "given together", "one of them")
     shown = _shown(fit, images, targets)
     samples = [] if shown is None else samples_of(shown, _size(fit), fit.shift, output)
+    samples = [sample for sample in samples if sample.counts.any()]
     whole = bool(samples) and all(sample.is_whole for sample in samples)
     settled = _settled(fit, output, whole)
     border = find_border(samples, settled.taps, settled.bias)
@@ -53,9 +55,10 @@ def identify(fit: KernelFit, images: Any, targets: Any, output: int, channel: in
         samples = [replace(sample, window=dict(sample.window) | options) for sample in samples]
     elif fit.geometry.get("border", "constant") is None:
         samples = [replace(sample, counts=sample.counts & sample.inside) for sample in samples]
+        samples = [sample for sample in samples if sample.counts.any()]
     named = match(settled.taps[channel], settled.reach[channel])
     rational = snap(settled.taps, settled.reach)
-    proof = _proved(samples, settled, rational, named) if whole else None
+    proof = _proved(samples, settled, rational, named) if whole and samples else None
     if proof is not None and not proof.is_whole and fit.pairs:
         longer = _settled(fit, output, whole, cut_off=True)
         other = proportional(longer.taps, longer.reach)
@@ -133,21 +136,34 @@ def _learnt_again(fit: KernelFit, output: int, whole: bool, cut_off: bool) -> Ke
         return None
     options = given.options._replace(border=None)
     inside = lay_windows(replace(given, options=options, pairs=tuple(reads)), size, shift)
-    pairs = tuple(_narrowed(pair, inside, output, whole, cut_off) for pair in inside.pairs)
+    # A likelihood that knows of limits is told by what lies at them, too.
+    levels = whole and settings.clip is None
+    pairs = tuple(_narrowed(pair, inside, output, levels, cut_off) for pair in inside.pairs)
     count, before = (sum(pair.samples for pair in each) for each in (pairs, every.pairs))
-    if count < FEWEST * inside.taps or (count == before and (fit.learnt_bias or not whole)):
+    free = sum(_between(pair, settings.clip) for pair in pairs)
+    if free < FEWEST * inside.taps or (count == before and (fit.learnt_bias or not whole)):
         return None
     problem = replace(inside, groups=1, outputs=1, tensor=False, pairs=pairs)
     # What was told of all windows by filtering their images is told of some by tiles.
     errors = "tiles" if settings.errors == "hac" and problem.weighted else settings.errors
+    if errors == "tiles" and count_tiles(problem) < 2:
+        errors = "iid"
     bias = settings.bias or whole
     settings = replace(settings, bias=bias, errors=errors, method="exact", init=None)
     again = learn(problem, settings)
     return again if not again.undetermined.any() or fit.undetermined.any() else None
 
 
-def _narrowed(pair: Pair, problem: Problem, output: int, whole: bool, cut_off: bool) -> Pair:
-    """View one output with its channels, without what saturated.
+def _between(pair: Pair, clip: tuple[float, float] | None) -> int:
+    """Count the windows of a single output that count and lie at no limit."""
+    if clip is None:
+        return pair.samples
+    between = (pair.target[:, 0] > clip[0]) & (pair.target[:, 0] < clip[1])
+    return int(np.count_nonzero(between if pair.weights is None else between * pair.weights))
+
+
+def _narrowed(pair: Pair, problem: Problem, output: int, levels: bool, cut_off: bool) -> Pair:
+    """View one output with its channels; of `levels`, without what saturated.
 
     `cut_off` says that sums were cut off towards zero: half a level is put back on either side, which no bias
     does, and zeros are left out, for they stand for all sums from -1 to 1. What is learnt is right up to a
@@ -157,7 +173,7 @@ def _narrowed(pair: Pair, problem: Problem, output: int, whole: bool, cut_off: b
     image = pair.image[:, group * problem.channels : (group + 1) * problem.channels]
     target = pair.target[:, output : output + 1]
     counts = np.ones(target.shape, bool)
-    if whole and target.dtype.kind in "ui":
+    if levels and target.dtype.kind in "ui":
         limits = np.iinfo(target.dtype)
         counts = (target > limits.min) & (target < limits.max)
     if cut_off:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
+Rule = str | tuple[str, str]  # for both axes, or for (y, x)
+
 # The rim is as well explained as the inside when its residual is at most so many times larger ...
 AS_GOOD = 2.0
 # ... and two borders are alike when their residuals differ by less than this factor: by chance those of a few
@@ -30,11 +32,11 @@ class Border:
 
     Attributes
     ----------
-    name : str
-        As `corr2d` takes it.
+    name : str or (y, x) pair of those
+        As `corr2d` takes it; of pairs only the one that the kernel was learnt with is tried.
     fill : float
         The value past the edges, for "constant".
-    left : dict of str to float
+    left : dict of str, or pair, to float
         Root mean square of what each border leaves of the rim.
     inside : float
         The same of the inside, under the learnt kernel.
@@ -42,9 +44,9 @@ class Border:
         How many pixels the rim has.
     """
 
-    name: str
+    name: Rule
     fill: float
-    left: dict[str, float]
+    left: dict[Rule, float]
     inside: float
     pixels: int
 
@@ -54,7 +56,7 @@ class Border:
         return self.left[self.name] <= self._enough
 
     @property
-    def alike(self) -> tuple[str, ...]:
+    def alike(self) -> tuple[Rule, ...]:
         """Borders that explain the rim as well; one pixel past the edge some of them are the same."""
         mine = max(CLEARLY * self.left[self.name], self._rounding)
         return tuple(name for name, value in self.left.items() if name != self.name and value <= mine)
@@ -75,7 +77,7 @@ class Border:
     def __str__(self) -> str:
         name = f"border={self.name!r}" + (f" with fill={self.fill:.6g}" if self.fill else "")
         if not self.explains:
-            ratio = self.left[self.name] / max(self.inside, np.finfo(float).tiny)
+            ratio = self.left[self.name] / max(self.inside, float(np.finfo(float).tiny))
             return f"none explains the rim; {name} comes nearest, with {ratio:.3g} times the residual inside"
         if len(self.alike) == len(self.left) - 1:
             return "the rim does not tell: all borders explain it"
@@ -97,19 +99,25 @@ def find_border(samples: Sequence[Sample], taps: Array, bias: float) -> Border |
     pixels = sum(int(rim.sum()) for rim in rims)
     if not pixels:
         return None
-    left, fill = {}, 0.0
-    for name in BORDERS:
+    learnt = samples[0].window
+    rules: list[Rule] = list(BORDERS)
+    left: dict[Rule, float] = {}
+    fills: dict[Rule, float] = {}
+    if isinstance(learnt["border"], tuple):
+        rules.append(learnt["border"])
+        fills[learnt["border"]] = learnt["fill"] if "constant" in learnt["border"] else 0.0
+    for name in rules:
         missing = [_missing(*each, taps, bias, {"border": name}) for each in zip(samples, rims, strict=True)]
         if name == "constant":
-            fill = _fill(samples, rims, taps, missing)
-            window = {"border": name, "fill": fill}
+            fills[name] = _fill(samples, rims, taps, missing)
+            window = {"border": name, "fill": fills[name]}
             missing = [_missing(*each, taps, bias, window) for each in zip(samples, rims, strict=True)]
         left[name] = _root_mean_square(missing)
     within = [
         _missing(sample, sample.counts & sample.inside, taps, bias, {"border": "edge"}) for sample in samples
     ]
     name = min(left, key=left.__getitem__)
-    return Border(name, fill if name == "constant" else 0.0, left, _root_mean_square(within), pixels)
+    return Border(name, fills.get(name, 0.0), left, _root_mean_square(within), pixels)
 
 
 def _missing(sample: Sample, places: Array, taps: Array, bias: float, border: dict[str, Any]) -> Array:
@@ -140,7 +148,9 @@ def _fill(samples: Sequence[Sample], rims: Sequence[Array], taps: Array, missing
         below += float((added**2).sum())
     fill = above / below if below else 0.0
     whole = float(round(fill))
-    return whole if abs(fill - whole) < 0.05 * max(1.0, abs(whole)) else fill
+    # Of levels the fill is one too; targets that were rounded leave it a little off.
+    levels = all(sample.image.dtype.kind in "bui" and sample.is_whole for sample in samples)
+    return whole if levels or abs(fill - whole) < 0.05 * max(1.0, abs(whole)) else fill
 
 
 def _root_mean_square(parts: Sequence[Array]) -> float:

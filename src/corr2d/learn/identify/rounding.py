@@ -122,7 +122,7 @@ def prove(samples: Sequence[Sample], kernels: Sequence[Any], biases: Sequence[fl
 
 def _tried(samples: Sequence[Sample], kernel: Any, bias: float) -> Proof | None:
     """Give the best rounding of one kernel; None where its sums cannot be had."""
-    exact = isinstance(kernel, Rational) and all(sample.image.dtype.kind in "bui" for sample in samples)
+    exact = isinstance(kernel, Rational) and all(sample.is_exact for sample in samples)
     if exact and not float(bias * kernel.denominator).is_integer():
         return None
     try:

@@ -27,6 +27,11 @@ class Sample:
     window: Mapping[str, Any]  # keywords of corr2d
 
     @property
+    def is_exact(self) -> bool:
+        """Whether its windows hold whole numbers only, and say so by their dtype."""
+        return self.image.dtype.kind in "bui" and float(self.window.get("fill", 0)).is_integer()
+
+    @property
     def is_whole(self) -> bool:
         """Whether every value is a whole number, and not only zero or one: those are marks, not levels."""
         target = self.target
