@@ -196,6 +196,15 @@ def test_channels_last_stays_channels_last(monkeypatch, route):
     check_same(*found, 1e-5)
 
 
+def test_one_axis_alone_is_padded(monkeypatch):
+    found, options = [], {"padding": ((1, 2), (0, 0)), "border": "wrap"}
+    for route in ("native", "torch"):
+        choose(monkeypatch, route)
+        image, kernel = leaf(1, 2, 6, 7), leaf(3, 2, 3, 3)
+        found.append(gradients(corr2d(image, kernel, **options), image, kernel))
+    check_same(*found)
+
+
 def test_any_strides():
     kernel, base = leaf(4, 3, 3, 2), leaf(2, 3, 8, 9)
     expected = gradients(corr2d(base, kernel, padding=1), base, kernel)

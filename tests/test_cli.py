@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import typer
 
 import corr2d
 from corr2d import images, kernels, reference
@@ -60,6 +62,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     images.write("clear.png", colour, alpha=alpha)
     images.write("deep.png", rng.integers(0, 65536, (9, 11)).astype(np.uint16))
     images.write("float.tif", rng.normal(size=(9, 11)).astype(np.float32))
+    np.save("complex.npy", np.ones((1, 2), complex))
     Path("fake.png").write_text("words, not pixels")
     Path("empty.png").write_bytes(b"")
     Path("cut.png").write_bytes(Path("colour.png").read_bytes()[:300])
@@ -262,6 +265,7 @@ BAD_OPTIONS = {
     "wrong parameter": (("-k", "box:size=0"), "corr2d: --kernel 'box:size=0': size must be"),
     "ragged kernel": (("-k", "1,2;3"), "corr2d: --kernel must be a table of rows of equal length"),
     "no number": (("-k", "1,x"), "corr2d: --kernel must be"),
+    "complex kernel": (("-k", "complex.npy"), "--kernel must be real, because pictures are, got dtype"),
     "no such file": (("-k", "gone.csv"), "corr2d: --kernel must be an existing file, got 'gone.csv'"),
     "kernel file of no kind": (("-k", "fake.png"), "'fake.png'"),
     "padding": (("--padding", "sane"), "Did you mean 'same'"),
@@ -419,6 +423,87 @@ def test_the_tour_says_where_it_is(run: Any, here: Path, monkeypatch: pytest.Mon
     ran = run("tour", "-o", "walk", "--image", "photo.png")
     assert (ran.code, ran.out, ran.err) == (0, os.path.join("walk", "index.html") + "\n", "")
     assert Path("walk/edges.png").is_file()
+
+
+def raising(fault: Any) -> Any:
+    def stop(*_: Any, **__: Any) -> Any:
+        raise fault
+
+    return stop
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "said"),
+    [
+        ("tour", "corr2d.tour.write_tour", "corr2d: interrupted: the tour is not finished"),
+        ("explain grey.png -k box", "corr2d.cli.commands.read_filter", ""),
+        ("kernels", "corr2d.cli.commands.run", ""),
+        ("apply grey.png -k box -o a.png", "corr2d.images.read", "corr2d: interrupted: 0 of 1 pictures"),
+    ],
+)
+def test_an_interrupt_has_its_code_and_no_traceback(
+    run: Any, here: Path, monkeypatch: pytest.MonkeyPatch, words: str, place: str, said: str
+) -> None:
+    monkeypatch.setattr(place, raising(KeyboardInterrupt))
+    ran = run(*words.split())
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.startswith(said)
+    assert ran.err.count("\n") == bool(said)
+
+
+def test_an_interrupt_as_old_versions_of_typer_tell_it(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corr2d.cli.commands.read_kernel", raising(typer.Abort))
+    assert run("kernels", "box").code == 130
+
+
+def test_a_picture_without_memory_is_one_line(run: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corr2d.images.read", raising(MemoryError))
+    run("apply", "grey.png", "-k", "box", "-o", "a.png").refused("grey.png: not enough memory")
+
+
+def test_on_a_terminal_the_kernels_are_a_table(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    ran = run("kernels")
+    assert (ran.code, ran.err) == (0, "")
+    words = [line.split() for line in re.sub(r"\x1b\[[\d;]*m", "", ran.out).splitlines()]
+    assert ["sobel-x", "3", "x", "3", "-1", "0", "1"] in [row[:7] for row in words]
+    assert "gaussian:sigma=2" in ran.out
+
+
+def test_on_a_terminal_several_pictures_have_a_bar(
+    run: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    ran = run("apply", "grey.png", "colour.png", "-k", "box", "-o", "out")
+    assert ran.out.split() == [os.path.join("out", name) for name in ("grey.png", "colour.png")]
+    assert "filtering" in ran.err
+    assert "2/2" in ran.err
+
+
+def test_the_module_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["corr2d", "--version"])
+    runpy.run_module("corr2d", run_name="corr2d.__main__")
+    assert capsys.readouterr().out == ""
+    with pytest.raises(SystemExit, match=r"^0$"):
+        runpy.run_module("corr2d", run_name="__main__")
+    assert capsys.readouterr().out == f"corr2d {corr2d.__version__}\n"
+
+
+@pytest.mark.parametrize("missing", ["typer", "corr2d.cli.batch"])
+def test_a_missing_extra_is_told_and_a_missing_part_of_this_library_is_a_fault(
+    run: Any, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "corr2d.cli.commands", raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    if missing == "typer":
+        run("--version").refused("typer is not installed", "pip install 'corr2d[cli]'")
+    else:
+        with pytest.raises(ModuleNotFoundError, match=missing):
+            run("--version")
 
 
 # As a process

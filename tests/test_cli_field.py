@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,11 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a module that makes networks."""
+    """A folder with a module that makes networks; the command finds it by itself."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [*sys.path])
     Path("some_nets.py").write_text(NETS)
+    Path("lacking_nets.py").write_text("import no_such_library")
     return tmp_path
 
 
@@ -107,6 +109,8 @@ def test_a_page_is_written(run: Any, here: Path) -> None:
     [
         (("some_nets", "--input", "1,3,9,9"), ("model must be MODULE:FACTORY",)),
         (("no_such_nets:small", "--input", "1,3,9,9"), ("model must be in a module that can be imported",)),
+        (("lacking_nets:small", "--input", "1,3,9,9"), ("No module named 'no_such_library'",)),
+        (("builtins:dict", "--input", "1,3,9,9"), ("model must be a network", "got {}")),
         (("some_nets:smal", "--input", "1,3,9,9"), ("model must be something in some_nets", "'small'")),
         (("some_nets:number", "--input", "1,3,9,9"), ("model must be a network",)),
         (("some_nets:needs", "--input", "1,3,9,9"), ("what makes a network without arguments", "'width'")),

@@ -650,6 +650,12 @@ REFUSALS = {
         ValueError,
         "mask must be of the image's shape",
     ),
+    "mask of another batch": (
+        (np.zeros((3, 6, 7)),),
+        {"mask": np.ones((2, 6, 7), bool)},
+        ValueError,
+        r"mask must be of the image's shape \(3, 6, 7\), or of its last dimensions",
+    ),
     "a channel axis that is none": (
         (IMAGE,),
         {"channel_axis": 0},

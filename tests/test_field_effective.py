@@ -270,6 +270,13 @@ class TestSizes:
             assert (found.center, found.sigma, found.rho) == ((2, 3), (0, 0), 0)
             assert math.isnan(found.r_squared)
 
+    @pytest.mark.parametrize("seed", [0, 40, 173, 252])
+    def test_of_what_is_no_bell_the_fit_explains_no_less_than_the_moments(self, seed):
+        """Narrow hills in a few pixels: the descent runs long, gets stuck, or loses its way (173, 252)."""
+        random = np.random.default_rng(seed)
+        weights = random.random(random.integers(2, 7, 2)) ** random.integers(1, 30)
+        assert sizes.fitted(weights).r_squared >= sizes.moments(weights).r_squared
+
     def test_squares_and_circles_by_counting(self):
         weights = np.random.default_rng(2).random((9, 12))
         center = (3.5, 5.0)
@@ -380,6 +387,69 @@ def test_strides_count_in_the_padding():
     assert found.padding_share == pytest.approx(1 - rows[4:].sum() / rows.sum())
 
 
+class Sliced(nn.Module):
+    """Twice as large, and every third of it: three pixels are two positions, which see different pixels."""
+
+    def __init__(self):
+        super().__init__()
+        self.over = nn.Conv2d(1, 1, 3, padding=1, bias=False).double()
+        nn.init.constant_(self.over.weight, 0.25)
+
+    def forward(self, x):
+        return self.over(nn.functional.interpolate(x, scale_factor=2))[..., ::3, ::3]
+
+
+@pytest.mark.parametrize("unit", [(0, 0), (1, 5)])
+def test_the_padding_of_positions_that_no_layer_has(unit):
+    small = effective_receptive_field(Sliced(), (1, 1, 9, 9), "", unit)
+    large = effective_receptive_field(Sliced(), (1, 1, 27, 27), "", (unit[0] + 6, unit[1] + 6))
+    assert large.padding_share == 0
+    assert small.padding_share == pytest.approx(1 - large.weights[9:18, 9:18].sum())
+
+
+class After(nn.Module):
+    """Means of three, and what a function makes of them."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.part, self.function = means(1, 3), function
+
+    def forward(self, x):
+        return self.function(self.part(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "axis", "reason"),
+    [
+        (lambda x: x.movedim(1, -1), -1, "the layer's output is no map of the image"),
+        (lambda x: x[..., :8, :8], 1, "the layer does not grow with the image"),
+        (lambda x: x * (x.shape[2] == 8), 1, "a gradient of 0"),
+    ],
+)
+def test_why_the_share_in_the_padding_is_not_known(function, axis, reason):
+    found = effective_receptive_field(After(function), (1, 1, 8, 8), "", (0, 0), layer_channel_axis=axis)
+    assert (found.padding_share, found.padding_reason) == (None, reason)
+
+
+def test_the_padding_of_the_first_images():
+    found = effective_receptive_field(means(1, 3), (3, 1, 8, 8), "", (0, 0), padding_images=1)
+    assert found.padding_share == pytest.approx(5 / 9)
+
+
+def test_without_a_theory_nothing_is_said_beside_it():
+    found = effective_receptive_field(After(lambda x: x if x.sum() < 1e9 else -x), (1, 1, 8, 8), "")
+    assert (found.box, found.ratio) == (None, None)
+    assert found.padding_reason.startswith("the theoretical field is not known")
+    assert "can see" not in str(found)
+
+
+def test_images_without_a_gradient_alone_make_no_interval():
+    images = torch.ones(2, 1, 9, 9, dtype=torch.float64)
+    images[1] = -1
+    found = effective_receptive_field(nn.Sequential(means(1, 3), nn.ReLU()), images, "1")
+    assert found.interval("size") == (3, 3)
+
+
 def test_the_whole_image_is_said_to_be_the_field():
     net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.AdaptiveAvgPool2d(1)).double()
     found = effective_receptive_field(net, (1, 1, 8, 10), "1")
@@ -428,6 +498,20 @@ def test_checkpoints_are_gone_on_from(tmp_path):
     with pytest.raises(ValueError, match="checkpoint must be of at most the 4 images given, got one of 9"):
         effective_receptive_field(net, images[:4], "2", checkpoint=path)
     assert [file.name for file in tmp_path.iterdir()] == ["sums.npz"]
+
+
+def test_checkpoints_are_written_on_the_way(tmp_path, monkeypatch):
+    monkeypatch.setattr("corr2d.field.effective.running.PAUSE", -1)
+    path, there = tmp_path / "sums.npz", []
+    effective_receptive_field(
+        network(),
+        noise(3),
+        "2",
+        batch_size=1,
+        checkpoint=path,
+        progress=lambda *_: there.append(path.exists()),
+    )
+    assert there == [False, True, True]
 
 
 @pytest.mark.parametrize(

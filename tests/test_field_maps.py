@@ -9,6 +9,7 @@ from torch import nn
 
 from corr2d.field.activations import Activations
 from corr2d.field.capture import capture
+from corr2d.field.effective import effective_receptive_field
 from corr2d.field.evaluation import compute
 from corr2d.field.maps import feature_maps
 from corr2d.field.patches import top_patches
@@ -66,6 +67,68 @@ def test_a_map_without_places_lies_over_the_whole_image():
     pooled = feature_maps(net, pictures(10, 20))["1"]
     assert not pooled.exact
     assert pooled.extent == (-0.5, 19.5, 9.5, -0.5)
+
+
+class Deciding(nn.Module):
+    """The image decides which way it goes, so that it cannot be captured."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3, padding=1).double()
+
+    def forward(self, x):
+        return self.conv(x) if x.sum() > 0 else self.conv(-x)
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "reason"),
+    [
+        (Deciding(), "conv", "the model cannot be captured"),
+        (nn.Sequential(nn.AdaptiveAvgPool2d((3, 4))), "0", "the layer's field has no stride"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3).double(), nn.Flatten()), "0", ""),
+    ],
+)
+def test_a_map_says_why_it_has_no_places(model, layer, reason):
+    maps = feature_maps(model, pictures(10, 10))
+    assert list(maps) == [layer]
+    assert maps[layer].exact == (not reason)
+    assert maps[layer].unplaced.startswith(reason)
+
+
+class Full(nn.Module):
+    """Has no memory left."""
+
+    def forward(self, x):
+        raise torch.OutOfMemoryError("none left")
+
+
+class Through(nn.Module):
+    def forward(self, x):
+        return FullBackwards.apply(x)
+
+
+class FullBackwards(torch.autograd.Function):
+    @staticmethod
+    def forward(_, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(_, gradient):
+        raise torch.OutOfMemoryError("none left")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        feature_maps,
+        lambda _, image: effective_receptive_field(Through(), image, ""),
+        lambda model, image: top_patches(model, image, "0", 0),
+        lambda model, image: effective_receptive_field(model, image, "0"),
+    ],
+)
+def test_a_lack_of_memory_is_not_laid_to_the_images(look):
+    with pytest.raises(torch.OutOfMemoryError, match="none left"):
+        look(nn.Sequential(nn.Conv2d(1, 1, 3), Full()), pictures(1, 1, 8, 8))
 
 
 class Placed(nn.Module):
@@ -131,6 +194,8 @@ def test_names_of_calls_and_of_code():
         np.testing.assert_allclose(maps[name].values, expected[0].detach().numpy(), rtol=1e-12)
     np.testing.assert_array_equal(maps["relu"].values, maps[""].values)
     assert maps["conv_1"].first == (0, 0)
+    (best,) = top_patches(net, torch.cat([image - 9, image]), "add", 0, 1, batch_size=1)
+    assert (best.image, best.value) == (1, maps["add"].values.max())
 
 
 def test_the_strongest_channels_and_the_table():
@@ -256,6 +321,16 @@ def test_several_from_one_image_and_equal_values():
             lambda: feature_maps(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten()), pictures(8, 8), ["1"]),
             ValueError,
             r"layers must be of outputs \(N, C, h, w\), got '1' with Tensor of shape \(1, 36\)",
+        ),
+        (
+            lambda: top_patches(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten()), pictures(1, 8, 8), "1", 0),
+            ValueError,
+            r"layer must be one with an output \(N, C, h, w\), got Tensor of shape \(1, 36\)",
+        ),
+        (
+            lambda: feature_maps(Deciding(), pictures(8, 8), ["add"]),
+            ValueError,
+            "layer must be the name of a layer, got 'add'",
         ),
         (
             lambda: top_patches(network(), pictures(1, 24, 32), "3", 4),

@@ -146,6 +146,10 @@ def test_global_operations_are_named_and_can_be_left_out():
     assert local.status == "exact"
     assert [note.layer for note in local.left_out] == ["pool"]
     assert torch.equal(local.of[graph.inputs[0]][0, 1], rectangle(range(3, 6), range(3, 6), (9, 9)))
+    pixel = torch.zeros(1, 2, 9, 9, dtype=torch.bool)
+    pixel[0, 0, 4, 4] = True
+    reached = reaches(graph, graph.inputs[0], pixel, global_ops="exclude").of[output]
+    assert torch.equal(reached[0, 1], rectangle(range(3, 6), range(3, 6), (9, 9)))
 
 
 # --- rules, against the truth
@@ -437,6 +441,7 @@ def test_writes_through_views(function, way):
 torch.library.define("corr2d_test::blur", "(Tensor x) -> Tensor")
 torch.library.define("corr2d_test::reverse", "(Tensor x, Tensor y) -> (Tensor, Tensor)")
 torch.library.define("corr2d_test::stubborn", "(Tensor x) -> Tensor")
+torch.library.define("corr2d_test::large_ones", "(Tensor x) -> Tensor")
 
 
 def _stubborn(x: torch.Tensor) -> torch.Tensor:
@@ -449,6 +454,7 @@ IMPLEMENTED = {
     "blur": lambda x: functional.max_pool2d(x[None], 3, 1, 1)[0],
     "reverse": lambda x, y: (x.flip(-1) + y[:1], y.sum(-1)),
     "stubborn": _stubborn,
+    "large_ones": lambda x: x[x > 0.95],
 }
 for _name, _function in IMPLEMENTED.items():
     torch.library.impl(f"corr2d_test::{_name}", "CompositeExplicitAutograd", _function)
@@ -468,9 +474,11 @@ def test_an_operation_without_a_rule_is_probed(shape):
         assert torch.equal(found.of[graph.inputs[0]], expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
 @pytest.mark.parametrize("length", [3, 300])
-def test_probing_of_several_inputs_and_outputs(length):
-    graph = capture(torch.ops.corr2d_test.reverse, ((2, length), (3, length)), way="dispatch")
+def test_probing_of_several_inputs_and_outputs(length, dtype):
+    given = tuple(torch.zeros(rows, length, dtype=dtype) for rows in (2, 3))
+    graph = capture(torch.ops.corr2d_test.reverse, given, way="dispatch")
     one, two = graph.inputs
     mask = torch.zeros(2, length, dtype=torch.bool)
     mask[1, 0] = True
@@ -483,12 +491,22 @@ def test_probing_of_several_inputs_and_outputs(length):
     assert found[two][1].all()
 
 
-def test_what_cannot_be_probed_reads_everything():
-    graph = capture(torch.ops.corr2d_test.stubborn, torch.ones(3), way="dispatch")
-    found = reads(graph, graph.outputs[0], unit((3,), 0))
+@pytest.mark.parametrize(
+    ("name", "budget", "why"),
+    [
+        ("stubborn", 1 << 31, "alone it stops with RuntimeError"),
+        ("large_ones", 1 << 31, "alone it stops with ValueError"),
+        ("blur", 0, "too large to be probed"),
+    ],
+)
+def test_what_cannot_be_probed_reads_everything(monkeypatch, name, budget, why):
+    monkeypatch.setattr("corr2d.field.probing.BUDGET", budget)
+    shape = (1, 4, 4) if name == "blur" else (3,)
+    graph = capture(getattr(torch.ops.corr2d_test, name), torch.ones(shape), way="dispatch")
+    found = reads(graph, graph.outputs[0], unit(shape, 0))
     assert found.of[graph.inputs[0]].all()
     assert found.status == SUPERSET
-    assert found.responsible.reason == "no rule, and alone it stops with RuntimeError"
+    assert found.responsible.reason == f"no rule, and {why}"
 
 
 def test_strict_refuses_what_has_no_rule():

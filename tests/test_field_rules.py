@@ -174,6 +174,17 @@ POOLS += [
         lambda x: functional.fractional_max_pool2d(x, 2, 3, _random_samples=drawn(1, 1, 2).abs()),
         (1, 1, 6, 5),
     ),
+    case(
+        "fractional, volume",
+        lambda x: functional.fractional_max_pool3d(
+            x, (1, 2, 2), (1, 2, 3), _random_samples=drawn(1, 1, 3) ** 2
+        ),
+        (1, 1, 2, 4, 5),
+    ),
+    *(
+        case(f"core {name}", lambda x, n=name: getattr(ATEN, n)(x, [1, 2, 0, 2]), (1, 1, 4, 3))
+        for name in ("constant_pad_nd", "reflection_pad2d", "replication_pad2d", "_pad_circular")
+    ),
     *(
         case(f"pad {mode} {amounts}", lambda x, a=amounts, m=mode: functional.pad(x, a, m), (1, 1, 4, 3))
         for mode in ("constant", "reflect", "replicate", "circular")

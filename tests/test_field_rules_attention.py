@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from corr2d.field.propagation import reading_of
+from corr2d.field.propagation import reading_of, reads
 from corr2d.field.rules import WHOLE
 from field_brute import Function, case, check, drawn
 
@@ -18,6 +18,8 @@ DOUBLE = torch.float64
 attention = functional.scaled_dot_product_attention
 WINDOW = (torch.arange(5)[:, None] - torch.arange(5)).abs() <= 1
 CAUSAL = torch.ones(4, 4, dtype=torch.bool).tril()
+#: True forbids. The first head sees what came before, the second itself.
+BY_HEAD = torch.stack([~CAUSAL[:3, :3], ~torch.eye(3, dtype=torch.bool)]).expand(2, 2, 3, 3)
 
 
 def added(mask: torch.Tensor, amount: float = -torch.inf) -> torch.Tensor:
@@ -50,13 +52,13 @@ class Encoder(nn.Module):
 
 
 THREE = ((1, 2, 4, 2),) * 3
-FUSED = ((12, 4), (12,), (4, 4), (4,))
+FIXED = tuple(drawn(*shape) for shape in ((12, 4), (12,), (4, 4), (4,)))
+TOKENS = drawn(1, 3, 4)
 
 
-def fused(tokens, *weights, mask=None, kind=None):
-    return ATEN._native_multi_head_attention(tokens, tokens, tokens, 4, 2, *weights, mask, False, True, kind)[
-        0
-    ]
+def native(query, key, value, mask=None, kind=None):
+    result, _ = ATEN._native_multi_head_attention(query, key, value, 4, 2, *FIXED, mask, False, True, kind)
+    return result
 
 
 def fused_layer(tokens, *weights):
@@ -106,6 +108,8 @@ ATTENTION = [
         (1, 2, 3, 2),
         (1, 2, 3, 2),
     ),
+    case("fused, one head", lambda *x: attention(*x, enable_gqa=True), (2, 2, 2), (2, 3, 2), (2, 3, 2)),
+    case("fused, known queries", lambda k, v: attention(drawn(1, 2, 2), k, v), (1, 3, 2), (1, 3, 2)),
     case("core flash", lambda *x: ATEN._scaled_dot_product_flash_attention_for_cpu(*x, 0.0, True)[0], *THREE),
     case("by hand", by_hand(lambda s: s), *THREE),
     case("by hand, filled", by_hand(lambda s: s.masked_fill(~CAUSAL, -torch.inf)), *THREE),
@@ -114,6 +118,11 @@ ATTENTION = [
     case("by hand, added", by_hand(lambda s: s + added(CAUSAL)), *THREE),
     case("by hand, Swin's -100", by_hand(lambda s: s.view(1, 2, 4, 4) + added(CAUSAL, -100.0)), *THREE),
     case("by hand, subtracted", by_hand(lambda s: s - (~CAUSAL) * 1e4), *THREE),
+    case("by hand, twice added", by_hand(lambda s: torch.add(s, added(CAUSAL, -60.0), alpha=2)), *THREE),
+    case("by hand, subtracted from", by_hand(lambda s: added(CAUSAL) - s), *THREE),
+    case("by hand, half of a mask", lambda q, k, v: halved(q, k).softmax(-1) @ v, *((2, 4, 2),) * 3),
+    case("by hand, whole numbers added", by_hand(lambda s: s + CAUSAL.long()), *THREE),
+    case("by hand, zeros", by_hand(lambda s: s * CAUSAL), *THREE),
     case("by hand, where", by_hand(lambda s: torch.where(CAUSAL, s, -torch.inf)), *THREE),
     case("by hand, scaled", by_hand(lambda s: s.masked_fill(~CAUSAL, -torch.inf) * 0.5), *THREE),
     case("by hand, no softmax", lambda q, k, v: (q @ k.mT).tril() @ v, *THREE),
@@ -137,19 +146,32 @@ ATTENTION = [
     case("layer, added, with weights", SelfAttention(added(CAUSAL[:3, :3]), True), (1, 3, 4)),
     case("encoder", nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), (1, 3, 4)),
     case("encoder, causal", Encoder(), (1, 3, 4)),
-    case("native", lambda x: fused(x, *(drawn(*one) for one in FUSED)), (2, 3, 4)),
+    case("native", lambda x: native(x, x, x), (2, 3, 4)),
     case(
         "native, causal",
-        lambda x: fused(x, *(drawn(*one) for one in FUSED), mask=~CAUSAL[:3, :3], kind=0),
+        lambda x: native(x, x, x, ~CAUSAL[:3, :3], 0),
         (2, 3, 4),
     ),
     case(
         "native, padded",
-        lambda x: fused(x, *(drawn(*one) for one in FUSED), mask=~CAUSAL[1:3, :3], kind=1),
+        lambda x: native(x, x, x, ~CAUSAL[1:3, :3], 1),
         (2, 3, 4),
     ),
-    case("native encoder", lambda x: fused_layer(x, *(drawn(*one) for one in FUSED)), (1, 3, 4)),
+    case(
+        "native, masked head by head",
+        lambda x: native(x, x, x, BY_HEAD, 2),
+        (2, 3, 4),
+    ),
+    case("native, computed mask", lambda x, m: native(x, x, x, m > 0, 0), (1, 3, 4), (3, 3)),
+    case("native, known keys", lambda q: native(q, TOKENS, TOKENS), (1, 3, 4)),
+    case("native, known queries", lambda k: native(TOKENS, k, k), (1, 3, 4)),
+    case("native encoder, computed weight", lambda x, w: fused_layer(x, w, *FIXED[1:]), (1, 3, 4), (12, 4)),
+    case("native encoder", lambda x: fused_layer(x, *FIXED), (1, 3, 4)),
 ]
+
+
+def halved(queries, keys):
+    return torch.baddbmm(added(CAUSAL, -240.0), queries, keys.mT, beta=0.5)
 
 
 def by_scores(queries, keys):
@@ -172,3 +194,12 @@ def test_attention_says_that_it_is_whole_and_what_lets_it():
     softmax = next(one for one in graph.operations if "softmax" in one.target)
     assert reading_of(softmax).status == WHOLE
     assert reading_of(softmax).reason == "softmax over axis 3, as far as its mask lets it"
+
+
+def test_without_attention_an_encoder_reads_its_own_token():
+    graph = check(lambda x: fused_layer(x, *FIXED), (1, 3, 4))
+    (output,) = graph.outputs
+    seed = torch.zeros(output.shape, dtype=torch.bool)
+    seed[0, 1, 0] = True
+    found = reads(graph, output, seed, global_ops="exclude")
+    assert found.of[graph.inputs[0]].nonzero().tolist() == [[0, 1, feature] for feature in range(4)]

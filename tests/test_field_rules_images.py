@@ -69,6 +69,13 @@ def test_resampling(model, inputs, options):
     assert {reading_of(operation).status for operation in graph.operations} <= {EXACT, WHOLE}
 
 
+def test_one_row_is_mirrored_into_itself():
+    check(
+        lambda x: functional.grid_sample(x, GRID[:, :, :2], padding_mode="reflection", align_corners=True),
+        (1, 1, 1, 3),
+    )
+
+
 def test_a_neighbour_of_weight_zero_is_not_read():
     graph = check(nn.Upsample(size=(1, 5), mode="bilinear", align_corners=True), (1, 1, 1, 3))
     ones = reading_of(graph.operations[0]).spread([torch.ones(1, 1, 1, 3)])[0]
@@ -233,6 +240,11 @@ def test_a_global_norm_that_is_left_out_reads_its_own_place():
     assert torch.equal(reading.local([numbers])[0], numbers)
 
 
+def test_a_known_image_normed_by_a_computed_weight_reads_all_of_it():
+    graph = check(lambda w: functional.layer_norm(drawn(2, 3), (3,), w), (3,))
+    assert reading_of(graph.operations[0]).status == SUPERSET
+
+
 def test_statistics_that_the_model_computes_are_taken_for_more_than_they_are():
     graph = check(lambda x, m: functional.batch_norm(x, m, drawn(2).abs() + 1), (2, 2, 2), (2,))
     assert reading_of(graph.operations[0]).status == SUPERSET
@@ -300,6 +312,20 @@ TRANSFORMS += [
         ),
         (1, 9),
     ),
+    case(
+        "frames, computed window",
+        lambda x, w: torch.stft(x, 4, 2, window=w, return_complex=True, center=False),
+        (8,),
+        (4,),
+    ),
+    case(
+        "from frames, computed window",
+        lambda x, w: torch.istft(torch.complex(x, 0.5 * x), 4, 2, window=w),
+        (3, 4),
+        (4,),
+        positive=True,
+    ),
+    case("real part of a real number", ATEN.real, (2, 2)),
     case("from frames", lambda x: torch.istft(torch.complex(x, 0.5 * x), 4, 2, window=WINDOW), (1, 3, 5)),
     case(
         "from frames, longer",

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from corr2d.field.propagation import reading_of
-from corr2d.field.rules import DATA_DEPENDENT
+from corr2d.field.rules import DATA_DEPENDENT, SUPERSET
 from field_brute import Function, case, check, drawn
 
 torch.set_num_threads(1)
@@ -37,6 +37,7 @@ GATHERING = [
     case("negative", lambda x: x[:, line(-1, 0)], (2, 3)),
     case("mask of an axis", lambda x: x[:, MASK[0]], (2, 3, 2)),
     case("mask of two axes", lambda x: x[MASK], (2, 3, 2)),
+    case("buckets", lambda x: torch.bucketize(x, drawn(3).sort()[0]), (2, 2), draws=6),
     case("classes", lambda i: functional.one_hot(i, 3), INDEX),
     case("computed places in known numbers", lambda y: drawn(3, 2)[y.argsort()], (3,)),
 ]
@@ -79,6 +80,7 @@ SCATTERING = [
         (2, 2),
     ),
     case("where a mask is", lambda x, s: x.masked_scatter(MASK, s), (2, 3), (5,)),
+    case("known numbers where a mask is", lambda x: x.masked_scatter(MASK, drawn(5)), (2, 3)),
     case("filled", lambda x: x.masked_fill(MASK, 0.0), (2, 3)),
     case("filled by a computed number", lambda x, v: x.masked_fill(MASK, v), (2, 3), ()),
     case("where", lambda x, y: torch.where(MASK, x, y), (2, 3), (2, 3)),
@@ -133,6 +135,24 @@ COMPUTED = [
     case("buckets", lambda x, y: torch.bucketize(x, y.cumsum(0)), (2,), (2,)),
     case("search", lambda x, y: torch.searchsorted(x, y), (1, 2), (1, 2)),
 ]
+
+
+#: What nobody can know: then everything is read.
+UNKNOWN = [
+    case(
+        "put where a mask is, in one column",
+        lambda x: torch.index_put(x, (x[:, 0] > 0, line(1)), drawn(1)[0]),
+        (3, 2),
+    ),
+    case("where a computed mask is", lambda x, s: x.masked_scatter(x > 0, s), (2, 3), (6,)),
+]
+
+
+@pytest.mark.parametrize(("model", "inputs", "options"), UNKNOWN)
+def test_values_at_unknown_places_are_taken_to_be_read_everywhere(model, inputs, options):
+    graph = check(model, *inputs, draws=4, **options)
+    reading = reading_of(graph.operations[-1])
+    assert (reading.status, reading.reason) == (SUPERSET, "writes where a mask computed from the input is")
 
 
 @pytest.mark.parametrize(("model", "inputs", "options"), COMPUTED)
@@ -209,6 +229,15 @@ VIEWS = [
     case("unshuffle", nn.PixelUnshuffle(2), (1, 1, 4, 2)),
     case("channel shuffle", nn.ChannelShuffle(2), (1, 4, 1, 2)),
     case("patches", lambda x: functional.unfold(x, 2, dilation=(1, 2), padding=1, stride=2), (1, 1, 4, 4)),
+    *(
+        case(f"bytes as {dtype}", lambda x, d=dtype: x.view(d), (2, 4))
+        for dtype in (torch.int64, torch.float32, torch.complex128)
+    ),
+    *(
+        case(f"{name} another", lambda x, y, n=name: getattr(ATEN, n)(x, y), (2, 2), (2, 2))
+        for name in ("view_as", "expand_as", "type_as")
+    ),
+    case("known numbers as another", lambda y: ATEN.view_as(drawn(2, 2), y), (2, 2)),
     case("patches back", lambda x: functional.fold(x, (3, 4), 2, padding=(0, 1)), (1, 4, 10)),
 ]
 

@@ -49,6 +49,7 @@ PRODUCTS += [
 PRODUCTS += [
     case("linear", nn.Linear(4, 3), (1, 2, 4)),
     case("linear, computed weight", functional.linear, (2, 4), (3, 4)),
+    case("linear, known image", lambda w: functional.linear(drawn(2, 3), w), (2, 3)),
     case("linear, computed bias", lambda x, b: functional.linear(x, drawn(3, 4), b), (2, 4), (3,)),
     case("linear, one output", lambda x: functional.linear(x, drawn(4)), (2, 4)),
     case("mm", torch.mm, (2, 3), (3, 2)),
@@ -75,6 +76,7 @@ PRODUCTS += [
     case("bilinear", nn.Bilinear(2, 3, 2), (2, 2), (2, 3)),
     case("bilinear, computed weight", functional.bilinear, (2, 2), (2, 1), (2, 2, 1), (2,)),
     case("chain", lambda *x: torch.linalg.multi_dot(x), (2, 3), (3, 2), (2, 2)),
+    case("chain, one known", lambda a, c: torch.linalg.multi_dot([a, drawn(3, 2), c]), (2, 3), (2, 2)),
     case("chain of vectors", lambda *x: torch.linalg.multi_dot(x), (3,), (3, 2), (2,)),
     case("cosine", lambda a, b: functional.cosine_similarity(a, b, dim=1), (2, 3, 2), (1, 3, 2)),
     case("distance of pairs", lambda a, b: functional.pairwise_distance(a, b, keepdim=True), (2, 3), (2, 3)),
@@ -190,8 +192,13 @@ REDUCTIONS += [
     case("differences", lambda x: x.diff(n=2, dim=1), (2, 4)),
     case("differences, prepended", lambda x, p: torch.diff(x, prepend=p, append=drawn(2, 1)), (2, 3), (2, 1)),
     case("trace", torch.trace, (3, 3)),
-    case("covariance", torch.cov, (3, 4)),
-    case("correlation", torch.corrcoef, (3, 4)),
+    *(
+        case(f"{name} {shape}", function, shape)
+        for name, function in (("covariance", torch.cov), ("correlation", torch.corrcoef))
+        for shape in ((3, 4), (4,))
+    ),
+    case("sums of one number", lambda x: x.cumsum(0), ()),
+    case("maxima of one number", lambda x: x.cummax(0), ()),
 ]
 
 
@@ -241,9 +248,9 @@ class OfPacked(nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, data):
+    def forward(self, data, *states):
         packed = nn.utils.rnn.PackedSequence(data, torch.tensor([3, 2, 1, 1]))
-        output, last = self.inner(packed)
+        output, last = self.inner(packed, states or None)
         return output.data, last
 
 
@@ -303,6 +310,7 @@ RECURRENT += [
     case("rectified cell", nn.RNNCell(2, 3, nonlinearity="relu"), (2, 2), positive=True),
     case("packed", OfPacked(nn.GRU(2, 2, 2, bidirectional=True)), (7, 2)),
     case("packed, with memories", OfPacked(nn.LSTM(2, 2)), (7, 2)),
+    case("packed, computed states", OfPacked(nn.LSTM(2, 2)), (7, 2), (1, 3, 2), (1, 3, 2)),
 ]
 
 
@@ -311,12 +319,18 @@ def test_recurrent_layers(model, inputs, options):
     check(model, *inputs, **options)
 
 
-def test_computed_weights_of_a_recurrent_layer_are_taken_to_reach_everything():
-    def layer(line, first, second):
-        weights = (first, second, drawn(2), drawn(2))
-        return torch.rnn_tanh(
-            line, torch.zeros(1, 1, 2, dtype=DOUBLE), weights, True, 1, 0.0, False, False, False
-        )
-
-    graph = check(layer, (3, 1, 2), (2, 2), (2, 2))
+@pytest.mark.parametrize(
+    ("layer", "inputs"),
+    [
+        (
+            lambda x, *w: torch.rnn_tanh(
+                x, drawn(1, 1, 2) * 0, (*w, drawn(2), drawn(2)), True, 1, 0.0, False, False, False
+            ),
+            ((3, 1, 2), (2, 2), (2, 2)),
+        ),
+        (lambda x, *w: torch.rnn_tanh_cell(x, drawn(2, 2), *w), ((2, 2), (2, 2), (2, 2))),
+    ],
+)
+def test_computed_weights_of_a_recurrent_layer_are_taken_to_reach_everything(layer, inputs):
+    graph = check(layer, *inputs)
     assert reading_of(graph.operations[0]).status == SUPERSET

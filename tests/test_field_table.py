@@ -22,10 +22,11 @@ from corr2d.field import rules as registry
 from corr2d.field.call import fields_of
 from corr2d.field.capture import capture
 from corr2d.field.graph import Operation, Value
-from corr2d.field.laws import Law, window
-from corr2d.field.lines import find_lines, learnt_law
+from corr2d.field.laws import Law, Taps, window
+from corr2d.field.lines import find_lines, learnt_law, painted
 from corr2d.field.rules import Reading
 from corr2d.field.rules.axes import Window
+from corr2d.field.summary import count as pixels
 from corr2d.field.table import HEADINGS
 from corr2d.nn import Conv2D
 from field_architectures import Parallel, SqueezeExcite, Summed, Swin, UNet, ViT, conv
@@ -828,3 +829,33 @@ def test_laws_are_learnt_from_the_middle() -> None:
     flipped = learnt_law(tuple(1 << 7 - at for at in range(8)))
     assert flipped is not None
     assert flipped.step == -1
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_the_pixels_of_a_union_are_counted_once(count: int) -> None:
+    random = np.random.default_rng(count)
+    products = [
+        tuple(Taps.at((start + random.permutation(9)[:5]).tolist()) for start in random.integers(-2, 3, 2))
+        for _ in range(count)
+    ]
+    moved = [[taps.shifted(2) for taps in product] for product in products]
+    assert pixels(products) == np.count_nonzero(painted(moved, (16, 16)))
+
+
+def test_laws_that_would_have_too_many_phases_are_given_up() -> None:
+    up, other = (Law(1, (Taps(0, 1),) * phases) for phases in (67, 71))
+    assert up.after(up) is None
+    assert Law(67, up.phases).united(Law(71, other.phases)) is None
+    assert not up.holds(other)
+    assert Law(6, tuple(Taps(3 * at, 1) for at in range(2))).simplified() == window([0], 3)
+    assert Taps(4, 1).holds(Taps())
+
+
+def test_a_layer_that_reads_nothing_says_so() -> None:
+    nothing = fields(lambda x: functional.pad(x, (0, 0, 9, 0))[:, :, :5], (1, 1, 6, 6))[""]
+    assert (nothing.size, nothing.coverage) == (None, None)
+    assert "size     nothing is read" in str(nothing)
+    pooled = fields(nn.AdaptiveAvgPool2d(1), (1, 1, 4, 4))[""]
+    assert "status   whole input, because of " in str(pooled)
+    with pytest.raises(ValueError, match="clip must be True with a channel, got False"):
+        nothing.box(0, 0, channel=0, clip=False)

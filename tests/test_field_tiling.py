@@ -161,6 +161,12 @@ def test_what_cannot_be_run_is_not_called_checked() -> None:
     assert "could not be run on tiles" in cut.unchecked
 
 
+def test_tiles_of_several_inputs_are_not_checked() -> None:
+    cut = receptive_field(lambda one, other: one + other, ((1, 1, 8, 8), (1, 1, 8, 8))).tile_overlap()
+    assert cut.overlap == (0, 0)
+    assert cut.unchecked == "the model has several inputs, or one of whole numbers"
+
+
 def test_tiles_are_made_on_the_models_own_device() -> None:
     """The device "meta" computes no numbers: what is said is that, and not that devices do not match."""
     cut = receptive_field(nn.Conv2d(1, 1, 3).to("meta"), (1, 1, 8, 8)).tile_overlap()

@@ -271,9 +271,10 @@ def test_tiff_layouts(tmp_path, options, dtype):
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate", "tiff_lzma", "zstd"])
-@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16", "F"])
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16", "I", "F"])
 def test_tiff_codecs_of_libtiff(tmp_path, compression, mode):
-    dtype, channels = {"I;16": ("uint16", 1), "F": ("float32", 1)}.get(mode, ("uint8", len(mode)))
+    kinds = {"I;16": ("uint16", 1), "I": ("int32", 1), "F": ("float32", 1)}
+    dtype, channels = kinds.get(mode, ("uint8", len(mode)))
     samples = noise((30, 31, channels), dtype)
     Image.fromarray(samples[..., 0] if channels == 1 else samples).save(
         tmp_path / "p.tif", compression=compression
@@ -289,6 +290,8 @@ def test_jpeg_inside_tiff_and_fax(tmp_path):
     pixels = smooth((64, 48, 3))
     Image.fromarray(pixels).save(tmp_path / "p.tif", compression="jpeg", quality=98)
     assert np.abs(images.read(tmp_path / "p.tif").pixels.astype(int) - pixels).max() <= 12
+    Image.fromarray(pixels).convert("YCbCr").save(tmp_path / "video.tif")
+    assert np.abs(images.read(tmp_path / "video.tif").pixels.astype(int) - pixels).max() <= 3
     bits = noise((20, 30), "uint8") > 99
     Image.fromarray(bits).save(tmp_path / "fax.tif", compression="group4")
     np.testing.assert_array_equal(images.read(tmp_path / "fax.tif").pixels, bits * np.uint8(255))
@@ -300,12 +303,46 @@ def test_white_is_zero_is_inverted(tmp_path):
     np.testing.assert_array_equal(images.read(tmp_path / "p.tif").pixels, 65535 - pixels)
 
 
-def test_premultiplied_colours_are_divided(tmp_path):
-    samples = np.array([[[100, 50, 0, 128], [7, 7, 7, 0], [9, 8, 7, 255]]], np.uint8)
-    tifffile.imwrite(tmp_path / "p.tif", samples, photometric="rgb", extrasamples=["assocalpha"])
+def with_alpha(path, samples, extra, compressed):
+    """A TIFF whose last channel is `extra`; compressed, which we leave to Pillow, as PackBits by hand."""
+    kind = "rgb" if samples.shape[2] == 4 else "minisblack"
+    tifffile.imwrite(
+        path, samples, photometric=kind, planarconfig="contig", extrasamples=[extra], metadata=None
+    )
+    if compressed:
+        rows = b"".join(bytes([row.nbytes - 1]) + row.tobytes() for row in samples)
+        with tifffile.TiffFile(path, mode="r+") as file:
+            for tag, value in ((259, 32773), (273, path.stat().st_size), (279, len(rows))):
+                file.pages[0].tags[tag].overwrite(value)
+        path.write_bytes(path.read_bytes() + rows)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize(
+    ("samples", "colours"),
+    [
+        ([[100, 50, 0, 128], [7, 7, 7, 0], [9, 8, 7, 255]], [[199, 100, 0], [0, 0, 0], [9, 8, 7]]),
+        ([[50, 128], [7, 0], [9, 255]], [100, 0, 9]),
+    ],
+    ids=["colour", "grey"],
+)
+def test_premultiplied_colours_are_divided(tmp_path, samples, colours, compressed):
+    with_alpha(tmp_path / "p.tif", np.array([samples], np.uint8), "assocalpha", compressed)
     got = images.read(tmp_path / "p.tif")
-    np.testing.assert_array_equal(got.pixels, [[[199, 100, 0], [0, 0, 0], [9, 8, 7]]])
+    np.testing.assert_array_equal(got.pixels, [colours])
     np.testing.assert_array_equal(got.alpha, [[128, 0, 255]])
+
+
+def test_premultiplied_floats_are_divided_as_they_are(tmp_path):
+    with_alpha(tmp_path / "p.tif", np.array([[[3, 0.5], [1, 0]]], np.float32), "assocalpha", False)
+    np.testing.assert_array_equal(images.read(tmp_path / "p.tif").pixels, [[6, 0]])
+
+
+@pytest.mark.parametrize("extra", ["assocalpha", "unspecified"])
+def test_deep_colours_that_pillow_would_halve_are_refused(tmp_path, extra):
+    with_alpha(tmp_path / "p.tif", noise((2, 3, 4), "uint16"), extra, True)
+    with pytest.raises(ValueError, match=r"a kind that is read, got .* with samples RGB[aX];16.*imagecodecs"):
+        images.read(tmp_path / "p.tif")
 
 
 # --- Orientation --------------------------------------------------------------------------------------------
@@ -429,8 +466,9 @@ def test_alpha_keeps_its_meaning_in_another_type(tmp_path, alpha, dtype, expecte
     np.testing.assert_array_equal(images.read(tmp_path / "p.png").alpha, expected)
 
 
-def test_alpha_in_a_float_tiff_counts_to_one(tmp_path):
-    images.write(tmp_path / "p.tif", np.zeros((1, 2), np.float32), alpha=np.array([[51, 255]], np.uint8))
+@pytest.mark.parametrize("alpha", [np.array([[51, 255]], np.uint8), np.array([[0.2, 1]])])
+def test_alpha_in_a_float_tiff_counts_to_one(tmp_path, alpha):
+    images.write(tmp_path / "p.tif", np.zeros((1, 2), np.float32), alpha=alpha)
     np.testing.assert_array_equal(images.read(tmp_path / "p.tif").alpha, np.array([[0.2, 1]], np.float32))
 
 

@@ -204,6 +204,30 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("fault", "kind", "message"),
+    [
+        (MemoryError(), ValueError, r"a picture that fits in memory, got .*p\.png"),
+        (OSError(5, "Input/output error"), OSError, r"a readable file, got .*p\.png': Input/output error"),
+    ],
+)
+def test_what_stops_a_decoder_beside_the_file(tmp_path, monkeypatch, fault, kind, message):
+    (tmp_path / "p.png").write_bytes(saved("PNG"))
+
+    def stopped(*_):
+        raise fault
+
+    monkeypatch.setattr("corr2d.images.rasters.unpacked", stopped)
+    with pytest.raises(kind, match=rf"images\.read: path must be {message}"):
+        images.read(tmp_path / "p.png")
+
+
+def test_an_orientation_that_is_no_number_does_not_turn(tmp_path):
+    letter = b"Exif\0\0II*\0" + struct.pack("<IHHHI4sI", 8, 1, 274, 2, 2, b"x", 0)
+    (tmp_path / "p.jpg").write_bytes(saved("JPEG", exif=letter))
+    assert images.read(tmp_path / "p.jpg").pixels.shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
         ({"max_pixels": 0}, ValueError, "max_pixels must be an int of at least 1, got 0"),
@@ -446,6 +470,11 @@ def test_pictures_beside_the_picture_do_not_count(tmp_path):
             np.zeros((4, 5, 6), np.uint8),
             {"photometric": "minisblack", "planarconfig": "contig"},
             "with 6 channels",
+        ),
+        (
+            np.zeros((2, 16, 16), np.uint8),
+            {"photometric": "minisblack", "volumetric": True, "tile": (1, 16, 16)},
+            "a flat picture, got .* of depth 2. Read it with tifffile",
         ),
         (np.zeros((4, 5), np.float32), {"photometric": "miniswhite"}, "8 or 16 bit where zero means white"),
         (np.zeros((4, 5, 3), np.uint8), {"photometric": "cielab"}, "grey, RGB or CMYK, got .* in LAB"),

@@ -244,14 +244,16 @@ def test_an_archive_a_truncated_and_a_huge_file_are_refused(tmp_path, monkeypatc
         kernels.parse("1," * (1 << 19) + "1")
 
 
-def test_an_unreadable_file_is_an_os_error_with_its_name(tmp_path, monkeypatch):
-    (tmp_path / "a.csv").write_text("1")
+@pytest.mark.parametrize("name", ["a.csv", "a.npy"])
+def test_an_unreadable_file_is_an_os_error_with_its_name(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_text("1")
 
     def refuse_reading(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(files.Path, "read_text", refuse_reading)
+    monkeypatch.setattr(files.np, "load", refuse_reading)
     with pytest.raises(
-        OSError, match=r"load: path must be a readable file, got 'a.csv' \(Permission denied\)"
+        OSError, match=rf"load: path must be a readable file, got '{name}' \(Permission denied\)"
     ):
-        kernels.load(tmp_path / "a.csv")
+        kernels.load(tmp_path / name)

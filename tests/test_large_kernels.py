@@ -142,6 +142,12 @@ def test_spectra_are_kept_while_other_threads_keep_theirs(monkeypatch):
     assert "first" not in kept
 
 
+def test_a_spectrum_beyond_all_room_is_not_kept(monkeypatch):
+    monkeypatch.setattr(fft, "_spectra", {"first": np.empty(8)})
+    fft._keep("second", np.broadcast_to(0.0, fft._KEPT_BYTES // 8 + 1))
+    assert list(fft._spectra) == ["first"]
+
+
 def test_plans_are_kept_while_other_threads_keep_theirs():
     """The other thread comes in between any two steps of the first."""
     kept = Kept(2)

@@ -146,6 +146,7 @@ def test_sums_leave_each_other_alone():
     assert np.array_equal(one.solve().kernel, total.solve().kernel)
     fresh = KernelAccumulator(2) + two
     assert fresh.count == 64
+    assert fresh.merge(KernelAccumulator(2)).count == 64
 
 
 def test_refusals():

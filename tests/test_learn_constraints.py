@@ -184,6 +184,17 @@ def test_large_bounded_fits_are_optimal(side, equation):
         assert kernel.sum() == pytest.approx(1, abs=1e-12)
 
 
+def test_taps_that_only_rounding_would_free_are_barred():
+    """Columns of 1e-9 to 1e9 and fewer samples than taps: the search ends, at SciPy's residual."""
+    for seed in (165, 894, 936):
+        rng = np.random.default_rng(seed)
+        design, target = rng.normal(size=(3, 6)) * 10.0 ** rng.integers(-9, 9, 6), rng.normal(size=3)
+        kernel = nonnegative(design.T @ design, design.T @ target)
+        assert kernel.min() >= 0
+        left = np.linalg.norm(design @ kernel - target)
+        assert left == pytest.approx(scipy.optimize.nnls(design, target)[1], abs=1e-11)
+
+
 def test_a_kernel_that_obeys_is_found_exactly():
     rng = np.random.default_rng(3)
     design = rng.normal(size=(400, 25))
@@ -396,6 +407,25 @@ def test_all_taps_known():
     assert found.degrees_of_freedom == (0,)
     assert found.tangents[0].shape == (4, 0)
     assert "no tap free" in found.notes[0]
+
+
+def test_known_taps_that_use_up_the_sum():
+    values = np.array([[0.25, 0, 0.25], [0, 0, 0], [0.25, 0, 0.25]])
+    found = prepare([Known(values > 0, values), "simplex"], (1, 3, 3)).solve(squared(*made((1, 3, 3))))
+    np.testing.assert_array_equal(found.kernel.reshape(3, 3), values)
+
+
+@pytest.mark.parametrize("name", ["symmetric", "antisymmetric"])
+def test_products_of_few_taps_with_ties(name):
+    """One column has no odd row; an antisymmetric single tap has nothing at all, and is 0."""
+    design, targets = made((1, 3, 1))
+    found, free = (
+        prepare(each, (1, 3, 1)).solve(squared(design, targets)) for each in ([name, "separable"], name)
+    )
+    np.testing.assert_allclose(found.kernel, free.kernel, rtol=1e-9)
+    one = prepare([name, "separable"], (1, 1, 1)).solve(squared(design[:, :1], targets))
+    assert (one.kernel == 0).all() == (name == "antisymmetric")
+    assert one.degrees_of_freedom == (int(name == "symmetric"),)
 
 
 def test_singular_images_leave_their_rank():

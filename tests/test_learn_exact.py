@@ -141,6 +141,33 @@ def test_every_rung_of_the_ladder_is_as_good_as_dense_least_squares(sigma, way):
     assert np.abs(fit.kernel - kernel).max() < max(20 * np.abs(found.ravel() - kernel.ravel()).max(), 1e-12)
 
 
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_factors_that_prove_too_rough_are_given_up(seed):
+    """Condition numbers about where the Gram matrix is doubted: the first correction decides."""
+    ndimage = pytest.importorskip("scipy.ndimage")
+    noise = np.random.default_rng(seed)
+    image = ndimage.gaussian_filter(noise.normal(100, 60, (60, 64)), 2.3)
+    kernel = noise.normal(size=(7, 7))
+    fit = learn_kernel(image, corr2d(image, kernel), 7, bias=True)
+    assert fit.rank == 49
+    assert np.abs(fit.kernel - kernel).max() < 1e-8
+
+
+def test_weights_on_an_image_that_needs_the_windows_themselves():
+    ndimage = pytest.importorskip("scipy.ndimage")
+    noise = np.random.default_rng(15)
+    image = ndimage.gaussian_filter(noise.normal(100, 60, (60, 64)), 4)
+    target = corr2d(image, noise.normal(size=(5, 5)))
+    weights = noise.random(target.shape) + 0.1
+    target += noise.normal(size=target.shape)
+    fit = learn_kernel(image, target, 5, weights=weights)
+    assert "QR" in fit.method
+    rows, _ = windows(image[None], (5, 5))
+    assert fit.residual_squares[0] == pytest.approx(
+        dense(rows, target.reshape(-1, 1), False, weights.ravel())[2][0]
+    )
+
+
 @pytest.mark.parametrize(
     ("image", "size", "rank", "words"),
     [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from corr2d import corr2d, kernels
-from corr2d.learn import KernelFit, learn_kernel
+from corr2d.learn import KernelFit, Known, learn_kernel
 from corr2d.learn.sizes import SizePath, SizeRow
 
 RANDOM = np.random.default_rng(5)
@@ -323,6 +323,14 @@ def test_nothing_and_one_are_told_in_plain_words():
     assert "only one combination of taps" in one
     assert "1 window is too few for 9 unknowns" in " ".join(one.split())
     assert "1 window for 1 unknown: none is left" in " ".join(one.split())
+
+
+def test_nothing_left_and_a_shift_are_told():
+    known = learn_kernel(IMAGE, NOISY, 3, constraint=Known(np.ones((3, 3), bool), KERNEL))
+    assert "nothing was left to determine: rank 0 of 0" in str(known)
+    moved = np.roll(corr2d(IMAGE, KERNEL, padding="same"), (3, -4), (0, 1))
+    told = " ".join(str(learn_kernel(IMAGE, moved, "auto", max_size=4)).split())
+    assert "the target lies +3 rows and -4 columns off" in told
 
 
 def test_combinations_of_outputs_that_are_not_there(fit):

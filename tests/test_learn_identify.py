@@ -11,7 +11,7 @@ from corr2d import corr2d, kernels
 from corr2d.learn import learn_kernel
 from corr2d.learn.identifiability import examine, null_directions
 from corr2d.learn.identify.catalogue import FAMILIES, TURNS, match
-from corr2d.learn.identify.rationals import Rational, fraction_text, snap
+from corr2d.learn.identify.rationals import Rational, fraction_text, proportional, snap
 from corr2d.learn.identify.rounding import ROUNDINGS, prove
 from corr2d.learn.identify.samples import Sample
 from corr2d.learn.identify.shape import factors, symmetries
@@ -128,6 +128,10 @@ def test_fractions_within_intervals():
     assert snap(np.array([[np.pi, np.e]]), np.full((1, 2), 1e-12)) is None
     assert snap(np.zeros((2, 2)), np.full((2, 2), 1e-9)) is None
     assert snap(taps, np.full((3, 3), np.inf)) is None
+    assert snap(taps, np.full((3, 3), 9.0)) is None
+    assert proportional(taps, np.full((3, 3), np.inf)) is None
+    assert proportional(np.zeros((2, 2)), np.full((2, 2), 1e-9)) is None
+    assert proportional(np.array([[np.pi, np.e]]), np.full((1, 2), 1e-12)) is None
 
 
 def test_chance_is_rarely_called_a_fraction():
@@ -211,6 +215,26 @@ def test_a_whole_sum_needs_no_rounding(picture):
     proof = learn_kernel(picture, corr2d(picture, kernels.laplacian(4)), 3).identify().proof
     assert (proof.is_whole, proof.rounding) == (True, "none")
     assert str(proof).startswith("reproduces every pixel")
+    lifted = learn_kernel(picture, corr2d(picture, kernels.laplacian(4), bias=7), 3, bias=True).identify()
+    assert lifted.proof.is_whole
+    assert str(lifted.proof).endswith(", with bias 7")
+
+
+def test_many_fractions_are_counted_instead(picture):
+    kernel = np.random.default_rng(3).integers(-3, 4, (9, 9))
+    identity = learn_kernel(picture, corr2d(picture, kernel), 9).identify()
+    np.testing.assert_array_equal(identity.rational.numerators[0], kernel)
+    assert "fractions 81 whole numbers over 1" in str(identity)
+
+
+def test_fractions_whose_sums_do_not_fit_are_passed_over():
+    image = np.full((1, 1, 4, 4), 255, np.uint8)
+    every = np.ones((1, 4, 4), bool)
+    sample = Sample(image, np.full((1, 4, 4), 255, np.uint8), every, every[0], {"padding": "valid"})
+    huge = Rational(np.full((1, 1, 1), 2**62), 2**62)
+    proof = prove([sample], [huge, np.ones((1, 1, 1))], [0.0])
+    assert proof.is_whole
+    assert proof.taps is not huge
 
 
 @pytest.mark.parametrize("border", ["constant", "edge", "symmetric", "reflect", "wrap"])
@@ -262,6 +286,16 @@ def test_a_border_of_its_own_for_each_axis(picture, pair):
     assert f"border={pair!r}" in str(identity)
 
 
+def test_a_dark_rim_tells_no_border(picture):
+    dark = np.pad(picture, 5)
+    border = (
+        learn_kernel(dark, corr2d(dark, kernels.sobel("x"), padding="same"), 3, padding="same")
+        .identify()
+        .border
+    )
+    assert str(border) == "the rim does not tell: all borders explain it"
+
+
 def test_a_rim_that_nothing_explains(picture):
     target = corr2d(picture, kernels.box(3), padding="same", border="reflect").astype(np.float64)
     target[:1] = 77
@@ -275,6 +309,9 @@ def test_what_inside_windows_cannot_tell_is_left_alone(picture):
     small = picture[:3, :3]
     fit = learn_kernel(small, corr2d(small, kernels.box(3), padding="full"), 3, padding="full")
     assert fit.identify().border is not None
+    tiny = picture[:2, :2]
+    none = learn_kernel(tiny, corr2d(tiny, kernels.box(3), padding="full"), 3, padding="full").identify()
+    assert none.gain == pytest.approx(1)
 
 
 def test_floating_targets_need_no_proof(picture):
@@ -324,6 +361,10 @@ def test_symmetries():
     assert of(square) == ()
     assert of([[1, 2], [2, 1]]) == ("turned by a half it is the same (symmetric)", "its own transpose")
     assert of([[1, 2], [-2, -1]]) == ("turned by a half it changes sign (antisymmetric)",)
+    assert of([[1, 5, 1]]) == (
+        "mirrored left to right it is the same",
+        "mirrored top to bottom it is the same",
+    )
     wild = np.random.default_rng(0).normal(size=(3, 3))
     assert symmetries(wild, np.full((3, 3), 9.0)) == ()
 

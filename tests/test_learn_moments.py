@@ -152,3 +152,20 @@ def test_the_way_does_not_change_a_fit(monkeypatch):
         monkeypatch.setattr(gram, "cheaper_way", lambda *_, way=way: way)
         kernels.append(learn_kernel(image, target, 7, bias=True).kernel)
     assert np.abs(kernels[0] - kernels[1]).max() < 1e-14
+
+
+@pytest.mark.parametrize("side", [5, 7, 8])
+def test_images_smaller_than_two_windows(side):
+    """Here taps see no rectangle in common, and the lags are those of all windows written out."""
+    noise = np.random.default_rng(9)
+    image, target = noise.normal(size=(2, side, 9)), noise.normal(size=(1, side - 4, 5))
+    plain, fast = both_ways(image, target, (5, 5))
+    for name in NAMES:
+        np.testing.assert_allclose(getattr(fast, name), getattr(plain, name), rtol=1e-12, atol=1e-12)
+
+
+def test_a_large_fill_keeps_whole_images_from_exact_sums():
+    image = np.random.default_rng(10).integers(0, 256, (20, 20)).astype(np.uint8)
+    for fill, exact in ((2**15 - 1, True), (2**15, False), (0.5, False)):
+        views = views_of(image, image, (3, 3), padding="same", fill=fill)
+        assert next(iter(views)).exact == exact

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from corr2d import corr2d
+from corr2d import corr2d, learn
 from corr2d.learn import Known, Rank, learn_kernel
 
 NOISE = np.random.default_rng(1)
@@ -152,10 +152,36 @@ def test_a_copy_holds_the_images_once():
     assert begun._learnt_from[1].start is None
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_training_loop_with_a_ridge_finds_the_ridge(bias):
+    wanted = learn_kernel(IMAGE, TARGET, 3, bias=bias, ridge=50.0)
+    fit = learn_kernel(IMAGE, TARGET, 3, bias=bias, ridge=50.0, method="lbfgs")
+    assert np.abs(fit.kernel - wanted.kernel).max() < 1e-8
+    assert np.abs(wanted.kernel - learn_kernel(IMAGE, TARGET, 3, bias=bias).kernel).max() > 1e-4
+    assert fit.ridge == 50
+
+
+def test_a_ridge_of_given_strength_keeps_the_constraint():
+    fit = learn_kernel(IMAGE, TARGET, 3, ridge=50.0, constraint="symmetric")
+    assert np.array_equal(fit.kernel, fit.kernel[::-1, ::-1])
+    assert fit.ridge == 50
+    assert "constraint: symmetric, ridge 50" in " ".join(str(fit).split())
+
+
+def test_names_of_the_room_are_listed():
+    assert "KernelRegressor" in dir(learn)
+
+
 def test_nested_lists_are_one_image_to_all():
     fit = learn_kernel(list(IMAGE), list(TARGET), 3)
     assert len(fit.pairs) == 1
     assert np.array_equal(fit.kernel, learn_kernel(IMAGE, TARGET, 3).kernel)
+    listed = learn_kernel(
+        [IMAGE[None].tolist(), IMAGE[None, :9].tolist()], [TARGET[None], TARGET[None, :7]], 3
+    )
+    assert len(listed.pairs) == 2
+    assert listed.kernel.shape == (1, 1, 3, 3)
+    assert str(listed).startswith("Kernel of 3 x 3, 1 to 1 channels")
 
 
 SIZES = "an int, a (kh, kw) pair of ints, or 'auto'"
@@ -170,6 +196,22 @@ REFUSALS = [
     ({"targets": TARGET[None]}, ValueError, "targets must be of as many axes as its image (2, shape"),
     ({"images": [IMAGE], "targets": [TARGET] * 2}, ValueError, "targets must be as many as images, got 1"),
     ({"images": [], "targets": []}, ValueError, "images must be an array, or a list of at least one, got"),
+    ({"images": [[], []], "targets": [[], []]}, ValueError, "images must be at least one image, and as many"),
+    (
+        {"images": IMAGE[None, None, None]},
+        ValueError,
+        "targets must be of as many axes as its image (5, shape",
+    ),
+    (
+        {"images": IMAGE[None, None, None], "targets": TARGET[None, None, None]},
+        ValueError,
+        "images must be of shape (H, W), (C, H, W) or (N, C, H, W), got shape (1, 1, 1, 40, 41)",
+    ),
+    (
+        {"images": IMAGE[:2], "targets": TARGET[:3], "padding": "same"},
+        ValueError,
+        "targets must be of 2 x 41 pixels for images of 2 x 41, size (3, 3), padding='same', got 3 x 39.",
+    ),
     ({"images": IMAGE * 1e200}, ValueError, "images must be 0 throughout, or of a largest magnitude between"),
     ({"targets": TARGET * 1e-200}, ValueError, "targets must be 0 throughout, or of a largest magnitude"),
     ({"channel_axis": -1}, ValueError, "A single plane has no channel axis."),

@@ -3,12 +3,14 @@
 import importlib.util
 import math
 import sys
+import types
 
 import numpy as np
 import pytest
 
 from corr2d import corr2d
 from corr2d.learn import KernelRegressor, learn_kernel
+from corr2d.learn.extras import scipy_module
 from learn_oracle import dense, windows
 
 NOISE = np.random.default_rng(1)
@@ -140,6 +142,39 @@ def test_clipped_whole_numbers_without_noise():
     assert fit.residual_std == pytest.approx(math.sqrt(1 / 12), rel=0.1)
 
 
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_a_likelihood_that_rounding_stops_is_at_the_kernel(seed):
+    """Without noise no step can be told from rounding."""
+    pytest.importorskip("scipy")
+    random = np.random.default_rng(seed)
+    image, kernel = random.normal(size=(20, 20)), random.normal(size=(2, 2))
+    fit = learn_kernel(image, corr2d(image, kernel).clip(-1, 1), 2, clip=(-1, 1))
+    assert np.abs(fit.kernel - kernel).max() < 1e-14
+
+
+def test_rounds_and_steps_have_an_end(monkeypatch):
+    pytest.importorskip("scipy")
+    monkeypatch.setattr("corr2d.learn.censored.MOST_STEPS", 1)
+    clipped = learn_kernel(IMAGE, spoilt(0, 0.5).clip(-1, 1), 3, clip=(-1, 1))
+    assert "likelihood of clipped values, 1 Newton steps" in clipped.method
+    monkeypatch.setattr("corr2d.learn.robust.MOST_ROUNDS", 2)
+    robust = learn_kernel(IMAGE, spoilt(0.2), 3, loss="l1")
+    assert "2 rounds of reweighted least squares" in robust.method
+    assert "the weights had not settled after 2 rounds" in str(robust)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"), [("scipy", "must have SciPy for clip"), ("numpy.core", "^numpy.core$")]
+)
+def test_a_missing_scipy_is_named_and_nothing_else_is(monkeypatch, missing, message):
+    def absent(_):
+        raise ModuleNotFoundError(missing, name=missing)
+
+    monkeypatch.setattr("corr2d.learn.extras.importlib.import_module", absent)
+    with pytest.raises(ModuleNotFoundError, match=message):
+        scipy_module("special", "clip")
+
+
 @pytest.mark.parametrize("shift", [(0, 0), (3, -5), (20, 11)])
 @pytest.mark.parametrize("side", [3, 5])
 def test_size_and_shift_are_found(shift, side):
@@ -259,13 +294,38 @@ def test_the_score_of_a_constant_is_scikit_learns():
     assert regressor.fit(np.zeros((9, 9)), np.zeros((7, 7))).score(np.zeros((9, 9)), np.zeros((7, 7))) == 1
 
 
-def test_without_scikit_learn_a_parameter_is_refused_like_any_argument(monkeypatch):
-    for name in ("sklearn", "sklearn.base", "sklearn.exceptions"):
-        monkeypatch.setitem(sys.modules, name, None)
+def estimator_anew():
+    """The module as it is when it is first imported."""
     found = importlib.util.find_spec("corr2d.learn.estimator")
     alone = importlib.util.module_from_spec(found)
     found.loader.exec_module(alone)
-    regressor = alone.KernelRegressor(3)
+    return alone
+
+
+def test_scikit_learn_s_classes_are_taken_where_it_is_whole(monkeypatch):
+    names = ("BaseEstimator", "RegressorMixin", "NotFittedError")
+    theirs = types.SimpleNamespace(
+        **{name: type(name, (AttributeError,) * (name == names[2]), {}) for name in names}
+    )
+    for name in ("sklearn", "sklearn.base", "sklearn.exceptions"):
+        monkeypatch.setitem(sys.modules, name, theirs)
+    regressor = estimator_anew().KernelRegressor(3)
+    assert isinstance(regressor, (theirs.BaseEstimator, theirs.RegressorMixin))
+    with pytest.raises(theirs.NotFittedError):
+        regressor.predict(IMAGE)
+
+    def broken(_):
+        raise ModuleNotFoundError("joblib", name="joblib")
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    with pytest.raises(ModuleNotFoundError, match="joblib"):
+        estimator_anew()
+
+
+def test_without_scikit_learn_a_parameter_is_refused_like_any_argument(monkeypatch):
+    for name in ("sklearn", "sklearn.base", "sklearn.exceptions"):
+        monkeypatch.setitem(sys.modules, name, None)
+    regressor = estimator_anew().KernelRegressor(3)
     with pytest.raises(ValueError, match=r"the parameter must be one of 'size', .* got 'sise'.*'size'"):
         regressor.set_params(sise=2)
     assert regressor.set_params(size=2).get_params()["size"] == 2

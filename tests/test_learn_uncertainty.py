@@ -225,6 +225,7 @@ def test_what_is_not_determined_gets_no_variance_here():
     spread = bread(gram)
     np.testing.assert_allclose(spread, np.linalg.pinv(gram), atol=1e-12)
     np.testing.assert_array_equal(bread(np.zeros((2, 2))), np.zeros((2, 2)))
+    np.testing.assert_allclose(bread(np.array([[1, 1], [1, 1 + 4e-16]])), np.full((2, 2), 0.25))
 
 
 def test_the_jackknife_is_leaving_out_each_tile():
@@ -243,6 +244,19 @@ def test_the_jackknife_is_leaving_out_each_tile():
     lone = [Quadratic(np.diag([1.0, 0]), np.ones((2, 1)), np.ones(1), 9)] * 3
     lone.append(Quadratic(np.diag([0.0, 1]), np.ones((2, 1)), np.ones(1), 9))
     assert np.isfinite(tiles(lone, np.ones((2, 1))).variances()).all()
+
+
+@pytest.mark.parametrize("more", [0.0, 4e-16])
+def test_the_inverse_of_all_stands_in_where_the_rest_is_singular(more):
+    """Without the last tile both taps see the same, exactly or but for rounding."""
+    same = Quadratic(np.array([[1.0, 1], [1, 1 + more]]), np.ones((2, 1)), np.ones(1), 9)
+    last = Quadratic(np.diag([1.0, 3]), np.ones((2, 1)), np.ones(1), 9)
+    kernel = np.zeros((2, 1))
+    found = tiles([same, same, last], kernel)
+    first = 2 * np.linalg.solve(same.gram + last.gram, np.ones(2))
+    whole = np.linalg.inv(2 * same.gram + last.gram) @ np.ones(2)
+    expected = 2 / 3 * (2 * np.outer(first, first) / 4 + np.outer(whole, whole))
+    np.testing.assert_allclose(found.covariance(0), expected, rtol=1e-9)
 
 
 def test_tiles_with_a_constraint():
@@ -313,3 +327,9 @@ def test_t_quantiles(freedom, level):
     special = pytest.importorskip("scipy.special")
     expected = -special.stdtrit(freedom, (1 - level) / 2)
     assert t_quantile(level, freedom) == pytest.approx(expected, rel=1e-7)
+
+
+def test_the_smallest_levels_end_too():
+    """Where floats are few the bisection ends at two that are neighbours."""
+    assert 0 < t_quantile(1e-300, 5) < 1e-299
+    assert 0 <= t_quantile(5e-324, 5) < 1e-300

@@ -140,6 +140,7 @@ REFUSALS = {
     "bias too large": (IMAGE.astype("float32"), KERNEL, {"bias": 1e300}, ValueError, "bias must be"),
     "fill text": (IMAGE, KERNEL, {"fill": "0"}, TypeError, "fill must be"),
     "fill None": (IMAGE, KERNEL, {"fill": None}, TypeError, "fill must be"),
+    "fill beyond float64": (IMAGE, KERNEL, {"fill": 10**400}, ValueError, "fill must be.*float64 holds"),
     "fill complex": (IMAGE, KERNEL, {"fill": 1j}, TypeError, "fill must be.*real"),
     "fill complex, exact sum": (BYTES, WHOLE, {"fill": 1j, "padding": 1}, TypeError, "fill must be.*real"),
     "fill fractional, exact sum": (
@@ -324,6 +325,7 @@ def test_the_bound_uses_the_images_own_range():
     assert corr2d(np.full((1, 1), 255, "uint8"), [[8421504]]).tolist() == [[255 * 8421504]]
     assert corr2d(np.full((1, 2), 3, "uint64"), [[2**60, -(2**60)]]).tolist() == [[0]]
     assert corr2d(np.full((1, 1), 6), [[2**60]], bias=2**60).tolist() == [[7 * 2**60]]
+    assert corr2d(np.full((1, 1, 1), 6), [[[[2**60 + 1]]]]).tolist() == [[[6 * (2**60 + 1)]]]
     for padding in ("valid", 0, ((0, 0), (0, 0)), "same"):  # no pixel past the edge is used
         assert corr2d(np.ones((1, 1), "uint8"), [[1]], fill=2**40, padding=padding).tolist() == [[1]]
     for border in ("edge", np.array(["edge", "wrap"])):
@@ -362,6 +364,32 @@ def test_an_overflow_of_the_sum_is_not_finite_either(engine):
     explain(image, np.ones((1, 2), np.float32), dtype="int32", engine=engine)  # or the engine cannot
     with pytest.raises(ValueError, match="finite"):
         corr2d(image, np.ones((1, 2), np.float32), dtype="int32", engine=engine)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_sums_that_only_might_have_been_infinite_are_written(count):
+    image, out = np.full((count, 2, 4), 2.5e38, np.float32), np.full((count, 2, 3), 77, np.uint8)
+    assert corr2d(image, np.array([[1, -1]], np.float32), dtype="uint8", out=out) is out
+    assert (out == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "kernel", "reason"),
+    [
+        ("fft", np.ones((1025, 1)), np.ones((1025, 1)), "larger than its tiles"),
+        ("sparse", np.ones((182, 182)), np.eye(182), "lists of taps hold up to 32768"),
+        ("separable", np.ones((4, 4), "uint32"), np.int64([[1, 2], [2, 4]]) << 20, "32 bits or are floating"),
+        ("separable", np.ones((4, 4), "uint32"), np.int64([[1, 2], [2, 4]]) << 30, "not of low rank"),
+    ],
+)
+def test_what_an_engine_has_no_room_for(name, image, kernel, reason):
+    assert reason in explain(image, kernel).rejected[name]
+
+
+def test_a_system_that_does_not_tell_its_memory_has_that_of_64_bits(monkeypatch):
+    monkeypatch.delattr("os.sysconf", raising=False)
+    with pytest.raises(ValueError, match="the machine's memory of 131072 GiB"):
+        corr2d(IMAGE, KERNEL, padding=2**24)
 
 
 def test_an_engine_that_cannot_gives_its_reason():

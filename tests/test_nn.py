@@ -1,13 +1,16 @@
 """`Conv2D`: what it computes, how it starts and learns, how it is stored and exported, what it refuses."""
 
 import copy
+import importlib
 import io
 import pickle
+import runpy
 
 import numpy as np
 import pytest
 import torch
 
+import corr2d as package
 from cases import run_python
 from corr2d import Conv2D, corr2d, reference
 from corr2d.nn.options import options_of
@@ -529,6 +532,17 @@ def test_torch_is_imported_when_the_layer_is_named():
     )
     assert done.returncode == 0, done.stderr
     assert "Conv2D" in done.stdout
+
+
+@pytest.mark.parametrize("room", ["nn", "field"])
+def test_the_rooms_that_need_torch_say_so(room, monkeypatch):
+    door = importlib.import_module(f"corr2d.{room}").__file__
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert room not in dir(package)
+    with pytest.raises(ModuleNotFoundError, match=rf"^corr2d\.{room} must have torch"):
+        runpy.run_path(door)
+    monkeypatch.undo()
+    assert {room, "Conv2D", "edges", "corr2d", "__version__"} <= set(dir(package))
 
 
 @pytest.mark.parametrize("name", ["from corr2d import Conv2D", "import corr2d.nn", "package.Conv2D"])

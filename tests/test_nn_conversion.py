@@ -556,6 +556,24 @@ def test_other_devices_and_empty_examples_are_left_alone():
     assert "empty" in replace_conv2d(empty, example=(0, 1, 9, 9)).kept["(the model)"]
 
 
+def test_whole_weights_are_left_alone():
+    conv = nn.Conv2d(1, 1, 31, bias=False).requires_grad_(False)
+    assert replace_conv2d(copy.deepcopy(conv)).replaced
+    conv.weight = nn.Parameter(conv.weight.int(), requires_grad=False)
+    assert "torch's own" in replace_conv2d(conv).kept["(the model)"]
+
+
+def test_a_convolution_of_something_else_than_one_image_is_none_that_was_reached():
+    class Pairs(nn.Conv2d):
+        def forward(self, images):
+            return super().forward(images[0]) + super().forward(images[1])
+
+    model = nn.Sequential(nn.Identity(), Pairs(1, 1, 3))
+    pair = torch.ones(1, 1, 9, 9), torch.ones(1, 1, 9, 9)
+    report = replace_conv2d(model, example=(pair,))
+    assert "subclass" in report.kept["1"]
+
+
 def test_the_report_is_a_table():
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.LazyConv2d(4, 3))
     report = replace_conv2d(model, everything=True)

@@ -163,3 +163,9 @@ def test_what_cannot_be_drawn_is_refused(draw: Any, message: str) -> None:
 def test_complex_numbers_are_refused_with_what_to_do(draw: Any) -> None:
     with pytest.raises(TypeError, match=r"must be real, got .*complex128\. Take its \.real"):
         draw()
+
+
+def test_seconds_are_written_in_a_readers_unit() -> None:
+    from corr2d.plots.timings import _written
+
+    assert [_written(one) for one in (1.0, 0.1, 1e-4, 1e-7)] == ["1 s", "100 ms", "100 µs", "100 ns"]

@@ -25,7 +25,8 @@ from cases import (
     suited,
 )
 from corr2d import NoEngineError, corr2d, explain, get_num_threads, set_num_threads
-from corr2d.engines import registry
+from corr2d.engines import constants, instruction_set, registry
+from corr2d.plan import _initial_threads
 from corr2d.reference import reference
 from definition import definition
 
@@ -84,13 +85,32 @@ def test_an_unknown_instruction_set_is_refused():
     assert all(isa in last for isa in ("baseline", "avx2"))
 
 
-def test_the_number_of_threads_comes_from_the_environment():
+def test_the_instruction_set_is_that_of_the_environment_or_refused(monkeypatch):
+    monkeypatch.setenv("CORR2D_ISA", "avx3")
+    with pytest.raises(ValueError, match=r"CORR2D_ISA must be one of .*got 'avx3'"):
+        instruction_set.__wrapped__()
+    monkeypatch.setenv("CORR2D_ISA", "baseline")
+    assert instruction_set.__wrapped__() == "baseline"
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_instruction_set_has_estimates(monkeypatch, isa):
+    monkeypatch.setattr("corr2d.engines.instruction_set", lambda: isa)
+    assert all(min(constants.__wrapped__(engine).values()) >= 0 for engine in registry())
+
+
+def test_the_number_of_threads_comes_from_the_environment(monkeypatch):
     script = "import corr2d; print(corr2d.get_num_threads())"
     assert run_python(script, CORR2D_NUM_THREADS="3").stdout.strip() == "3"
+    done = run_python(script, CORR2D_NUM_THREADS="0")
+    assert done.returncode != 0
+    assert "CORR2D_NUM_THREADS must be" in done.stderr
     for wrong in ("0", "-2", "many"):
-        done = run_python(script, CORR2D_NUM_THREADS=wrong)
-        assert done.returncode != 0
-        assert re.search(rf"CORR2D_NUM_THREADS must be .*got '{wrong}'", done.stderr)
+        monkeypatch.setenv("CORR2D_NUM_THREADS", wrong)
+        with pytest.raises(ValueError, match=rf"CORR2D_NUM_THREADS must be .*got '{wrong}'"):
+            _initial_threads.__wrapped__()
+    monkeypatch.setenv("CORR2D_NUM_THREADS", " 5")
+    assert _initial_threads.__wrapped__() == 5
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no CPU affinity here")

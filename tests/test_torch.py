@@ -101,6 +101,21 @@ def test_any_layout_of_image_and_out(engine, layout):
     assert torch.equal(out, expected)
 
 
+def test_a_photograph_stays_stored_by_pixels():
+    photo = torch.from_numpy(random_array(RNG, (9, 14, 3), "float32"))
+    result = corr2d(photo, KERNEL, channel_axis=-1)
+    assert result.is_contiguous()
+    assert np.array_equal(result, corr2d(photo.numpy(), KERNEL.numpy(), channel_axis=-1))
+
+
+def test_a_kernel_that_learns_is_not_looked_at_for_little_work():
+    image, kernel = torch.ones(40, 40), torch.ones(9, 9)
+    assert explain(image, kernel).engine == "box"
+    learning = explain(image, kernel.requires_grad_())
+    assert learning.engine == "direct"
+    assert learning.rejected["box"] == "so little work is not worth a look at a kernel that learns"
+
+
 def test_broadcast_and_channels_last_tensors():
     expanded = IMAGE[None].expand(3, 9, 14)
     assert torch.equal(corr2d(expanded, KERNEL), corr2d(IMAGE, KERNEL).expand(3, 7, 13))
@@ -211,6 +226,7 @@ def test_explain_knows_autocast_and_other_devices():
     plan = explain(*there)
     assert (plan.engine, plan.shape, plan.dtype) == ("torch", (1, 2, 6, 6), "float32")
     assert "CPU" in plan.rejected["direct"]
+    assert "no bound is known" in str(plan)
     assert explain(*there, engine="torch").engine == "torch"
     for function in (explain, corr2d):
         with pytest.raises(NoEngineError, match=r"engine must be None or 'torch' on meta, got 'direct'"):
@@ -300,8 +316,9 @@ def test_gradients_are_refused_where_there_are_none(operator, case):
     [
         (torch.ones(5, 6).to_sparse(), "dense"),
         (torch.ones(5, 6).to_mkldnn(), "dense"),
+        (torch.ones(5, 6).to(torch.float8_e4m3fn), "dtype that NumPy knows.*float8_e4m3fn"),
     ],
-    ids=["sparse", "mkldnn"],
+    ids=["sparse", "mkldnn", "float8"],
 )
 def test_tensors_of_another_kind(image, words):
     with pytest.raises(TypeError, match=rf"^corr2d: image must .*({words})"):
@@ -310,6 +327,18 @@ def test_tensors_of_another_kind(image, words):
         corr2d(torch.ones(9, 9), image)
     with pytest.raises(TypeError, match=rf"^corr2d: bias must .*({words})"):
         corr2d(torch.ones(9, 9), KERNEL, bias=image)
+    with pytest.raises(TypeError, match=rf"^corr2d: kernel must .*({words})"):
+        corr2d(np.ones((9, 9)), image)
+
+
+@pytest.mark.parametrize("bias", [None, 2, torch.arange(4.0)], ids=["none", "one", "each"])
+@pytest.mark.parametrize("border", ["constant", "wrap"])
+def test_torchs_convolution_writes_to_out(bias, border):
+    image, kernel, options = torch.rand(2, 3, 9, 10), torch.rand(4, 3, 3, 3), {"padding": 1, "border": border}
+    out = torch.empty(2, 9, 10, 4).movedim(-1, 1)
+    assert corr2d(image, kernel, bias=bias, out=out, engine="torch", **options) is out
+    expected = corr2d(image, kernel, bias=bias, engine="direct", **options)
+    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_out_matches_the_image():
@@ -365,7 +394,6 @@ def test_tensors_are_not_copied():
 
 def test_the_table_of_dtypes_is_the_same():
     for dtype in ("uint8", "int64", "float16", "float64", "complex64"):
-        assert (
-            explain(torch.ones(3, 3).to(getattr(torch, dtype)), KERNEL).dtype
-            == result_dtype(dtype, "float32").name
-        )
+        for kernel in (KERNEL, KERNEL.to(torch.int16)):
+            expected = result_dtype(dtype, str(kernel.dtype).removeprefix("torch.")).name
+            assert explain(torch.ones(3, 3).to(getattr(torch, dtype)), kernel).dtype == expected

@@ -17,7 +17,7 @@ def low_rank(rng, shape, rank, dtype):
 def rebuilt(weights):
     """The sum of the terms, in the kernel's own accuracy or better."""
     kh = weights.array.shape[-2]
-    factors = weights.derived("factors", lambda: None).astype(np.float64)
+    factors = weights.factors.astype(np.float64)
     return np.einsum("nta,ntb->nab", factors[:, :, :kh], factors[:, :, kh:])
 
 
@@ -90,7 +90,7 @@ def test_whole_kernels_have_whole_factors(column, row):
     if weights.traits.constant:
         return
     assert weights.traits.terms == 1
-    factors = weights.derived("factors", lambda: None)
+    factors = weights.factors
     assert np.array_equal(factors, np.rint(factors))
     assert np.array_equal(rebuilt(weights)[0], kernel)
     # No intermediate sum is larger than the kernel's own.

@@ -120,13 +120,17 @@ def _view_of_tensor(argument: str, tensor: Any) -> tuple[npt.NDArray[Any], str]:
         plain = plain.resolve_conj().resolve_neg()
     if plain.dtype is torch.bfloat16:
         return plain.view(torch.int16).numpy().view(np.uint16), "bfloat16"
-    try:
-        array: npt.NDArray[Any] = plain.numpy()
-    except TypeError:
-        refuse(
-            argument, "a tensor of a dtype that NumPy knows", describe(tensor), "Convert it first.", TypeError
-        )
-    return array, _NUMPY_NAMES.get(array.dtype) or _refuse_dtype(argument, array)
+    name = tensor_dtype(argument, plain)
+    return plain.numpy(), name
+
+
+def tensor_dtype(argument: str, tensor: Any) -> str:
+    """Name the dtype of a tensor, refused where it is none that the operator knows."""
+    name = dtype_name(tensor)
+    if name not in SUPPORTED:
+        rule = "a tensor of a dtype that NumPy knows, or of bfloat16"
+        refuse(argument, rule, describe(tensor), "Convert it first.", TypeError)
+    return name
 
 
 def check_dense(argument: str, tensor: Any) -> None:

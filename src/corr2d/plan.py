@@ -118,9 +118,6 @@ def make_plan(spec: Spec, shape: tuple[int, ...], engine: str | None) -> Plan:
     able = [name for name, reason in reasons.items() if reason is None]
     if engine is not None and engine not in able:
         refuse("engine", "one that supports this call", f"{engine!r}: {reasons[engine]}", kind=NoEngineError)
-    if not able:
-        told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        refuse("the call", "one that some engine supports", told, kind=NoEngineError)
     threads = {name: threads_worth(engines[name].cost(spec, 1)) for name in able}
     costs = {name: engines[name].cost(spec, threads[name]) for name in able}
     name = engine or min(costs, key=lambda candidate: costs[candidate])

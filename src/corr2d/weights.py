@@ -47,13 +47,15 @@ class Traits(NamedTuple):
 class Weights:
     """The kernel as the engines get it: cast to the type of the sum, C-contiguous, with its traits.
 
-    What is `fleeting` is for one call: whatever an engine kept for it, nobody would find again.
+    What is `fleeting` is for one call: whatever an engine kept for it, nobody would find again. `factors` are
+    those of its terms, (planes, terms, kh + kw), where it has any.
     """
 
-    __slots__ = ("_derived", "array", "fleeting", "traits")
+    __slots__ = ("_derived", "array", "factors", "fleeting", "traits")
 
     def __init__(self, array: Array, traits: Traits, *, fleeting: bool = False) -> None:
         self.array = array
+        self.factors: Any = None
         self.traits = traits
         self.fleeting = fleeting
         self._derived: dict[Any, Any] = {}
@@ -98,7 +100,7 @@ def weigh(array: Array, exact: bool) -> Weights:
         packed = np.zeros((len(planes), terms, sum(planes.shape[1:])), array.dtype)
         for target, factors in zip(packed, factored, strict=True):
             target[: len(factors)] = factors
-        weights.derived("factors", lambda: packed)
+        weights.factors = packed
     return weights
 
 

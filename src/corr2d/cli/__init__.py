@@ -35,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         from corr2d.cli.commands import run
+
+        return run(sys.argv[1:] if arguments is None else list(arguments)) or DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except ModuleNotFoundError as missing:
         if (missing.name or "corr2d").startswith("corr2d"):
             raise
@@ -42,8 +46,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{missing.name} is not installed, and the command line needs it. Run: pip install 'corr2d[cli]'"
         )
         return REFUSED
-    try:
-        code = run(sys.argv[1:] if arguments is None else list(arguments))
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    return code or DONE

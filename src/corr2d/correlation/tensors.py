@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from corr2d import autograd
-from corr2d.arrays import beside, check_dense, dtype_name, requested_dtype
+from corr2d.arrays import beside, check_dense, dtype_name, requested_dtype, tensor_dtype
 from corr2d.correlation.options import (
     Options,
     channels_back,
@@ -100,7 +100,10 @@ def _gradients_wanted(image: Any, kernel: Any) -> tuple[bool, bool]:
 
 def _resolve(image: Any, kernel: Any, flipped: bool, options: Options, bias: Any, out: Any) -> Route | None:
     requested = requested_dtype(options.dtype)
-    whole = requested in INTEGERS or exact_call(dtype_name(image), dtype_name(kernel))
+    names = tensor_dtype("image", image), tensor_dtype("kernel", kernel)
+    if bias is not None:
+        tensor_dtype("bias", bias)
+    whole = requested in INTEGERS or exact_call(*names)
     if out is not None or whole:
         if _traced():
             got = "one with `out`" if out is not None else "one for integers"
@@ -115,7 +118,7 @@ def _resolve(image: Any, kernel: Any, flipped: bool, options: Options, bias: Any
             "Copy the result where you want it." if out is not None else "Move the image with .cpu().",
         )
     check_operands(image, kernel)
-    types = resolve_types(dtype_name(image), dtype_name(kernel), requested, None)
+    types = resolve_types(*names, requested, None)
     return _route(image, kernel, flipped, options, bias, types, requested or "")
 
 

@@ -61,12 +61,11 @@ def read_mask(mask: Any, shape: tuple[int, ...]) -> Array | None:
             "Compare it first: mask != 0.",
             TypeError,
         )
-    if array.ndim < 2 or array.ndim > len(shape) or array.shape[-2:] != shape[-2:]:
+    given, leading = array.shape[:-2][::-1], shape[:-2][::-1]
+    repeats = len(given) <= len(leading) and all(n in (1, m) for n, m in zip(given, leading, strict=False))
+    if array.shape[-2:] != shape[-2:] or not repeats:
         refuse("mask", f"of the image's shape {shape}, or of its last dimensions", describe(mask))
-    try:
-        return np.broadcast_to(array, shape)
-    except ValueError:
-        refuse("mask", f"of the image's shape {shape}, or of its last dimensions", describe(mask))
+    return np.broadcast_to(array, shape)
 
 
 def shape_of(pixels: Array, channel_axis: int | None) -> tuple[int, ...]:

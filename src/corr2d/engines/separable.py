@@ -13,12 +13,7 @@ from corr2d.engines._core import chain, moved, prepare_planes, refusal_of_planes
 from corr2d.weights import MOST_GROWTH, tolerated
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
-    from typing import Any
-
-    import numpy.typing as npt
-
     from corr2d.engines import Run
-    from corr2d.weights import Weights
 
 
 def supports(spec: Spec) -> str | None:
@@ -60,16 +55,8 @@ def error_bound(spec: Spec) -> Bound:
 
 def prepare(spec: Spec) -> Run:
     """Resolve the call once."""
-    return prepare_planes(spec, "separable", _factors, interleaved=True, terms=spec.traits.terms)
-
-
-def _factors(weights: Weights) -> npt.NDArray[Any]:
-    factors: npt.NDArray[Any] = weights.derived("factors", _missing)
-    return factors
-
-
-def _missing() -> npt.NDArray[Any]:
-    raise AssertionError("a kernel of low rank carries its factors")
+    terms = spec.traits.terms
+    return prepare_planes(spec, "separable", lambda weights: weights.factors, interleaved=True, terms=terms)
 
 
 ENGINE = Engine("separable", supports, work, prepare, error_bound)

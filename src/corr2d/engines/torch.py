@@ -83,7 +83,7 @@ def prepare(spec: Spec) -> Run:
         shape = (-1, spec.groups * spec.channels, *image.shape[-2:])
         pixels = torch.from_numpy(image).reshape(shape)
         kernel = torch.from_numpy(weights.array).reshape(-1, spec.channels, *weights.array.shape[-2:])
-        offsets = None if bias is None else torch.from_numpy(bias)
+        offsets = None if bias is None else torch.tensor(bias)  # from_numpy would warn of a broadcast one
         result = convolve(pixels, kernel, offsets, spec.rows, spec.columns, spec.fill, spec.groups)
         torch.from_numpy(out).copy_(result.reshape(out.shape))
         return True

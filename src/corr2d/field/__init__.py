@@ -15,7 +15,7 @@ Where what happens:
 
 from importlib.util import find_spec
 
-if find_spec("torch") is None:
+if find_spec("torch") is None:  # pragma: no cover - only an interpreter without torch comes here
     raise ModuleNotFoundError(
         "corr2d.field must have torch, got an environment without it. Install it with `pip install torch`.",
         name="torch",

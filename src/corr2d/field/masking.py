@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -115,28 +116,25 @@ def _known(argument: Any, facts: dict[Value, Facts], read: Callable[[Value], Fac
 def _added(operation: Operation, facts: dict[Value, Facts]) -> Facts | None:
     """A sum is masked where one of its parts is."""
     arguments, word = operation.arguments, _word(operation)
-    found: list[Facts | None] = []
-    if word == "baddbmm" and arguments["beta"] == 1:
-        found = [_known(arguments["self"], facts, _masking)]
-    elif word == "sub" and arguments.get("alpha", 1) == 1:
-        other = arguments["other"]
-        mask = isinstance(other, Value) and not other.varies
-        found = [facts.get(arguments["self"]), _masking(other, sign=-1) if mask else None]
-    elif word == "add" and arguments.get("alpha", 1) == 1:
-        found = [_known(arguments[name], facts, _masking) for name in ("self", "other")]
+    if word == "baddbmm":
+        parts = [("self", arguments["beta"])]
+    else:
+        parts = [("self", 1), ("other", arguments.get("alpha", 1) * (-1 if word == "sub" else 1))]
     total = torch.zeros(operation.outputs[0].shape, dtype=torch.bool)
-    for one in found:
+    for name, factor in parts:
+        # What is masked stays so only times a positive number.
+        one = _known(arguments[name], facts if factor > 0 else {}, partial(_masking, factor=factor))
         if one is not None:
             total = total | (one == -torch.inf)
     return torch.where(total, -torch.inf, torch.nan) if bool(total.any()) else None
 
 
-def _masking(constant: Value, sign: int = 1) -> Facts | None:
-    """Say where a constant that is added masks."""
+def _masking(constant: Value, factor: float) -> Facts | None:
+    """Say where a constant that is added, times a factor, masks."""
     data = constant.constant
     if data is None or not data.is_floating_point():
         return None
-    return torch.where(sign * data.double() <= MASKED, -torch.inf, torch.nan)
+    return torch.where(factor * data.double() <= MASKED, -torch.inf, torch.nan)
 
 
 def _scaled(operation: Operation, facts: dict[Value, Facts]) -> Facts | None:

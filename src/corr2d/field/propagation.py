@@ -115,18 +115,15 @@ def reaches(
     The parameters are those of `reads`.
     """
     wanted = tuple(graph.outputs if at is None else at)
-    found = {value: mask.to(torch.bool)}
+    found: dict[Value, torch.Tensor | None] = {value: mask.to(torch.bool)}
     notes = _Notes(global_ops)
     last_use = {one: number for number, operation in enumerate(graph.operations) for one in operation.inputs}
     for number, operation in enumerate(graph.operations):
         inputs = operation.inputs
         given = [found.get(source) for source in inputs]
         if any(one is not None for one in given):
-            for output, seen in zip(
-                operation.outputs, _forwards(operation, given, notes, strict), strict=True
-            ):
-                if seen is not None and output is not value:
-                    found[output] = seen
+            seen = _forwards(operation, given, notes, strict)
+            found.update(zip(operation.outputs, seen, strict=True))
         for source in inputs:
             if last_use[source] == number and source not in wanted:
                 found.pop(source, None)

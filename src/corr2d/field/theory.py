@@ -125,12 +125,10 @@ def _of_law(fields: Fields, field: LayerField, position: tuple[int, ...]) -> The
         return Theory(reason="the position reads nothing but padding")
     if field.stride is None or not all(field.stride):
         return Theory(_middle(box), box, reason="the layer's field has no stride")
-    strides = [field.stride] if field.uniform else fields.strides()
+    strides = [field.stride] if field.uniform else [field.stride, *fields.strides()]
     # With upsampling on the way the phases must stay: then by whole steps of the coarsest layer.
     step = tuple(math.lcm(*(stride[axis].numerator for stride in strides)) for axis in (0, 1))
     shift = tuple(length / stride for length, stride in zip(step, field.stride, strict=True))
-    if any(one.denominator != 1 for one in shift):
-        return Theory(_middle(box), box, reason="the layer's positions do not repeat with the pixels")
     return Theory(_middle(box), box, (step[0], step[1]), (int(shift[0]), int(shift[1])))
 
 
@@ -155,10 +153,7 @@ def _lattice(field: LayerField) -> Lattice | str:
     if not field.stride or len(field.grid) != len(SPACE):
         return "the layer's field has no stride"
     last = [length - 1 for length in field.grid]
-    try:
-        ends = [_middle(field.box(*position, clip=False)) for position in ((0, 0), last)]
-    except ValueError as fault:
-        return f"the layer's fields have no middle ({first_line(fault)})"
+    ends = [_middle(field.box(*position, clip=False)) for position in ((0, 0), last)]
     stride = float(field.stride[0]), float(field.stride[1])
     first = [(a + b - step * count) / 2 for a, b, step, count in zip(*ends, stride, last, strict=True)]
     return Lattice(stride, (first[0], first[1]))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from corr2d.errors import refuse
 from corr2d.images.files import needed
 from corr2d.images.formats import Format, webp_size
+from corr2d.images.mapping import brightest
 
 ORIENTATION = 274  # the EXIF and TIFF tag
 Decoded = tuple[NDArray[Any], "NDArray[Any] | None", int]  # pixels, alpha, orientation
@@ -129,8 +130,12 @@ def unpacked(start: Callable[[], Any], path: str) -> Decoded:
     elif rawmode.endswith((";16B", ";16L", ";16N")) and not rawmode.startswith("I"):
         refuse("path", "a picture of a kind that is read", f"{path!r} with samples {rawmode}", TIFF_REMEDY)
     else:
+        if rawmode == "RGBa":
+            _set_rawmode(image, "RGBA")  # Pillow would divide, and cut off what it should round
         image.load()
         pixels, alpha = _samples(image, path)
+        if alpha is not None and rawmode in ("La", "RGBa"):
+            pixels = unmultiplied(pixels, alpha)
     key = image.info.get("transparency")
     if alpha is None and key is not None and image.mode not in ("P", "PA"):
         alpha = _keyed(pixels, np.multiply(key, _GREY_STEPS.get(rawmode, 1)))
@@ -169,9 +174,7 @@ def _samples(image: Any, path: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
         image = image.convert("L")
     elif image.mode in ("P", "PA"):
         image = image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
-    elif image.mode in ("La", "RGBa"):
-        image = image.convert(image.mode.upper())
-    elif image.mode in ("RGBX", "YCbCr"):
+    elif image.mode == "YCbCr":
         image = image.convert("RGB")
     samples = np.array(image)
     if image.mode.startswith("I;16"):
@@ -181,8 +184,8 @@ def _samples(image: Any, path: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
         return samples.astype(np.uint16 if image.format == "PNG" else np.float64), None
     if image.mode in ("L", "RGB", "F"):
         return samples, None
-    if image.mode in ("LA", "RGBA"):
-        pixels = samples[..., 0] if image.mode == "LA" else samples[..., :3]
+    if image.mode in ("La", "LA", "RGBA"):
+        pixels = samples[..., 0] if samples.shape[2] == 2 else samples[..., :3]
         return pixels, samples[..., -1]
     if image.mode != "CMYK":
         refuse("path", "grey, RGB or CMYK", f"{path!r} in {image.mode}", "Convert it to RGB first.")
@@ -200,6 +203,17 @@ def without_ink(cmyk: NDArray[Any]) -> NDArray[Any]:
     top = np.iinfo(cmyk.dtype).max
     light = top - cmyk.astype(np.uint32)
     return ((light[..., :3] * light[..., 3:] + top // 2) // top).astype(cmyk.dtype)
+
+
+def unmultiplied(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Colours divided by their alpha, 0 where that is 0: what PNG and WebP mean by colour and alpha."""
+    top = brightest(alpha.dtype)
+    share = (alpha if pixels.ndim == 2 else alpha[..., None]).astype(np.float64) / top
+    colours: NDArray[Any] = np.divide(pixels, share, out=np.zeros(pixels.shape), where=share != 0)
+    if pixels.dtype.kind == "u":
+        colours = np.rint(np.clip(colours, 0, top))
+    restored: NDArray[Any] = colours.astype(pixels.dtype)
+    return restored
 
 
 def _orientation(image: Any) -> int:

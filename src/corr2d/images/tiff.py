@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from corr2d.errors import refuse
 from corr2d.images.files import needed
-from corr2d.images.mapping import DTYPES, brightest
+from corr2d.images.mapping import DTYPES
 from corr2d.images.rasters import (
     ORIENTATION,
     Decoded,
@@ -28,6 +28,7 @@ from corr2d.images.rasters import (
     check_size,
     pillow_limit,
     plugin,
+    unmultiplied,
     unpacked,
     without_ink,
 )
@@ -165,9 +166,8 @@ def _tifffile_decodes(sheet: Any) -> bool:
         return False
     if sheet.bitspersample != 8 * sheet.dtype.itemsize or sheet.fillorder != 1:
         return False
-    if importlib.util.find_spec("imagecodecs") is not None:
-        return True
-    return sheet.compression in (UNCOMPRESSED, *DEFLATES) and sheet.predictor in (1, 2)
+    plain = sheet.compression in (UNCOMPRESSED, *DEFLATES) and sheet.predictor in (1, 2)
+    return plain or importlib.util.find_spec("imagecodecs") is not None
 
 
 def _samples(sheet: Any, path: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -201,16 +201,5 @@ def _samples(sheet: Any, path: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
     if sheet.photometric == CMYK:
         pixels = without_ink(pixels)
     if alpha is not None and tuple(sheet.extrasamples) == (PREMULTIPLIED,):
-        pixels = _unmultiplied(pixels, alpha)
+        pixels = unmultiplied(pixels, alpha)
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels, alpha
-
-
-def _unmultiplied(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Colours divided by their alpha, 0 where that is 0: what PNG and WebP mean by colour and alpha."""
-    top = brightest(alpha.dtype)
-    share = alpha[..., None].astype(np.float64) / top
-    colours: NDArray[Any] = np.divide(pixels, share, out=np.zeros(pixels.shape), where=share != 0)
-    if pixels.dtype.kind == "u":
-        colours = np.rint(np.clip(colours, 0, top))
-    restored: NDArray[Any] = colours.astype(pixels.dtype)
-    return restored

@@ -73,9 +73,9 @@ def _load_npy(file: Path) -> npt.NDArray[Any]:
     try:
         # Mapped, so that the shape is known, and refused, before any of the data is read.
         stored = np.load(file, mmap_mode="r", allow_pickle=False)
-    except OSError:
-        raise
-    except Exception:
+    except Exception as broken:
+        if isinstance(broken, OSError):
+            raise
         # A damaged header also lets the errors of NumPy's tokenizer and evaluator through; no list of them is
         # promised anywhere (test_load_refuses_or_reads_a_damaged_npy).
         _refuse_content(file, "a whole .npy array of numbers", "something else", "Write it with numpy.save.")

@@ -236,9 +236,10 @@ def _without(gram: Array, score: Array, tangent: Array | None, penalty: Array | 
         return np.asarray(whole @ score)
     scaled = system / np.outer(size, size)
     try:
-        if _is_weak(np.linalg.cholesky(scaled)):
-            return np.asarray(whole @ score)
+        weak = _is_weak(np.linalg.cholesky(scaled))
     except np.linalg.LinAlgError:
+        weak = True
+    if weak:
         return np.asarray(whole @ score)
     change = np.linalg.solve(scaled, inner / size[:, None]) / size[:, None]
     return np.asarray(change if tangent is None else tangent @ change)
@@ -314,10 +315,7 @@ def t_quantile(level: float, freedom: float) -> float:
         )
     # With t = sqrt(freedom) tan(angle) the density is a power of the cosine, on a bounded interval.
     low, high = 0.0, math.pi / 2
-    while high - low > 1e-15 * high:
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
+    while low < (middle := (low + high) / 2) < high:
         low, high = (middle, high) if _within(middle, freedom) < level else (low, middle)
     return math.sqrt(freedom) * math.tan((low + high) / 2)
 

@@ -73,7 +73,10 @@ def fitted(weights: Array) -> Gaussian:
     error, damping = float(((values - bell) ** 2).sum()), 1e-3
     for _ in range(STEPS):
         normal, downhill = slopes.T @ slopes, slopes.T @ (values - bell).ravel()
-        trial = point + np.linalg.solve(normal + damping * np.diag(normal.diagonal()), downhill)
+        try:
+            trial = point + np.linalg.solve(normal + damping * np.diag(normal.diagonal()), downhill)
+        except np.linalg.LinAlgError:
+            break  # So narrow or so far away that the pixels do not tell which way to go.
         if _is_bell(trial):
             bell_there, slopes_there = _bell(trial, values.shape)
             error_there = float(((values - bell_there) ** 2).sum())

@@ -31,7 +31,7 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Sum:
-    """The equation ``weights @ x == amount``: all weights positive, the amount not negative."""
+    """The equation ``weights @ x == amount``: all weights and the amount positive."""
 
     weights: Array
     amount: float
@@ -62,9 +62,8 @@ class _Search:
             target = self._target()
             if (target[self.free] > 0).all():
                 break
+            # With an equation some are left: the weighted sum of the targets is above zero.
             self.free &= target > 0
-            if equation is not None and not self.free.any():
-                self.free[self._best_vertex()] = True
             self.x = self._start()
         self.x = target
 
@@ -85,10 +84,9 @@ class _Search:
                 continue
             self.x, self.free = before[:2]
             # Freed together they got in each other's way, or a single gain was rounding.
-            if several and chosen.sum() > 1:
-                several = False
-            else:
+            if not several or chosen.sum() == 1:
                 barred |= chosen
+            several = False
         return self.x
 
     def _start(self) -> Array:
@@ -97,12 +95,6 @@ class _Search:
             weights = self.equation.weights[self.free]
             x[self.free] = weights * (self.equation.amount / (weights @ weights))
         return x
-
-    def _best_vertex(self) -> int:
-        """Of the points with one unknown above zero, the best."""
-        assert self.equation is not None
-        height = self.equation.amount / self.equation.weights
-        return int((height**2 * np.diagonal(self.gram) - 2 * self.right * height).argmin())
 
     def _target(self) -> Array:
         """Give the least over the free unknowns, the nearest to `x`; it obeys the equation if `x` does."""
@@ -133,8 +125,6 @@ class _Search:
             self.x[reached] = 0
             self.free = self.free.copy()
             self.free[reached] = False
-            if not self.free.any():
-                return
 
     def _gain(self) -> Array:
         """How fast the value falls when an unknown is let go (the negative of its multiplier)."""

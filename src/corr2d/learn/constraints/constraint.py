@@ -14,7 +14,7 @@ from corr2d.learn.constraints.bounds import Sum, nonnegative
 from corr2d.learn.constraints.declarations import Declared, declared
 from corr2d.learn.constraints.linear import linear
 from corr2d.learn.constraints.low_rank import low_rank
-from corr2d.learn.constraints.solution import Answer, Constrained
+from corr2d.learn.constraints.solution import NONE_FREE, Answer, Constrained
 from corr2d.learn.quadratic import Quadratic
 from corr2d.learn.semidefinite import complement, least, null_space, rounding
 
@@ -100,7 +100,7 @@ class Constraint:
             return low_rank(gram, right, read, self.kernel_shape)
         offset, directions = self.affine.offset, self.affine.directions
         if not directions.shape[1]:
-            return Answer(offset, directions, 0, ("The constraint leaves no tap free.",))
+            return Answer(offset, directions, 0, (NONE_FREE,))
         small = directions.T @ gram @ directions
         slope = directions.T @ (right - gram @ offset)
         equation = None

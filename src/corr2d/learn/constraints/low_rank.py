@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from corr2d.errors import refuse
 from corr2d.learn.constraints.bounds import Sum, nonnegative
 from corr2d.learn.constraints.declarations import Declared
 from corr2d.learn.constraints.linear import linear
-from corr2d.learn.constraints.solution import Answer
+from corr2d.learn.constraints.solution import NONE_FREE, Answer
 from corr2d.learn.semidefinite import complement, least, rounding, span
 
 if TYPE_CHECKING:
@@ -64,8 +63,8 @@ def low_rank(gram: Array, right: Array, declared: Declared, kernel_shape: Any) -
             fit.alternate(TRIED)
             if np.isfinite(fit.error) and (best is None or fit.error < best.error):
                 best = fit
-    if best is None:
-        refuse("constraint", "met by some kernel", f"{declared.terms} odd terms, which sum to 0, not to 1")
+    if best is None:  # a single tap, antisymmetric: it has no terms
+        return Answer(np.zeros(len(right)), np.zeros((len(right), 0)), 0, (NONE_FREE,))
     best.alternate(ROUNDS)
     tangent = best.tangent()
     power = float(np.diagonal(gram).max())

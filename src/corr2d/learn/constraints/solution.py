@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
+NONE_FREE = "The constraint leaves no tap free."
+
 
 @dataclass(frozen=True)
 class Answer:

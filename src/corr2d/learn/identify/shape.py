@@ -120,6 +120,4 @@ def _whole_factors(rational: Rational) -> Factors | None:
     column, rest = np.divmod(taps[:, place[1]], row[place[1]])
     if rest.any() or (np.outer(column, row) != taps).any():
         return None
-    if column[np.flatnonzero(column)[0]] < 0 and (column <= 0).all():
-        column, row = -column, -row
     return Factors(column, row, rational.denominator)
