@@ -8,7 +8,7 @@
 
 namespace corr2d {
 
-// The order is that of kElementNames in bind.cc.
+// The order is that of kElementNames in python_correlation.h.
 enum class Element : uint8_t { u8, i8, u16, i16, u32, i32, u64, i64, f16, bf16, f32, f64 };
 constexpr int kElements = 12;
 

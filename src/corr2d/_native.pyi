@@ -49,3 +49,23 @@ class Correlation:
     def spectra(self, kernels: Any, target: Any, threads: int) -> None: ...
     def run(self, image: Any, weights: Any, bias: Any | None, out: Any, threads: int) -> bool: ...
     def lag_products(self, image: Any, second: Any, sums: Any, threads: int) -> None: ...
+
+class Repeats:
+    def __init__(self, array_type: type, empty: Any) -> None: ...
+    def run(
+        self, image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], out: Any | None
+    ) -> Any | None: ...
+    def keep(
+        self,
+        image: Any,
+        kernel: Any,
+        flipped: bool,
+        options: tuple[Any, ...],
+        call: Correlation,
+        weights: Any,
+        threads: int,
+        shape: tuple[int, ...],
+        dtype: Any,
+        into_out: bool,
+    ) -> None: ...
+    def clear(self) -> None: ...

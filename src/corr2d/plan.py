@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from corr2d import _native
 from corr2d.arguments import whole
 from corr2d.engines import Spec, registry
@@ -175,6 +177,8 @@ kinds = Kept(2048)
 # values, so that of kernels of more than LARGE_KERNEL bytes only a few are kept.
 calls, large_calls = Kept(256), Kept(8)
 LARGE_KERNEL = 2**15
+# The calls among them that the native core runs from end to end.
+repeats = _native.Repeats(np.ndarray, np.empty)
 
 
 @functools.cache
@@ -236,5 +240,5 @@ def set_num_threads(threads: int) -> None:
     """
     global _threads
     _threads = whole("threads", threads, 1)
-    for kept in (kinds, calls, large_calls):
+    for kept in (kinds, calls, large_calls, repeats):
         kept.clear()

@@ -47,9 +47,9 @@ from corr2d.dtypes import (
     resolve_types,
     weight_sum,
 )
-from corr2d.engines import Spec
+from corr2d.engines import NativeRun, Spec
 from corr2d.errors import refuse
-from corr2d.plan import LARGE_KERNEL, Kept, Plan, calls, kinds, large_calls, make_plan
+from corr2d.plan import LARGE_KERNEL, Kept, Plan, calls, kinds, large_calls, make_plan, repeats
 from corr2d.weights import Weights, weigh
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -80,6 +80,10 @@ class Kind:
 
 def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: Any, out: Any) -> Any:
     """Resolve and run one call."""
+    if bias is None:
+        result = repeats.run(image, kernel, flipped, options, out)
+        if result is not None:
+            return result
     if type(image) is not np.ndarray and is_tensor(image):
         from corr2d.correlation.tensors import run_tensors  # imports torch
 
@@ -89,7 +93,8 @@ def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: 
     kind, pixels, weights, offsets, given = prepare(image, kernel, flipped, options, bias, out)
     plan = kind.plan
     # A refused call must have written nothing, so what might be refused for its values is computed aside.
-    aside = given is not None and kind.rounds and _may_be_refused(kind, pixels, weights, offsets)
+    aside = given is not None and not _surely_stored(kind, weights, offsets)
+    aside = aside and may_overflow(pixels, kind.types, weights.array, offsets, plan.spec.fill)
     if given is not None and not aside:
         result, target = out, given
     elif kind.result is not None:
@@ -114,13 +119,15 @@ def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: 
     return result
 
 
-def _may_be_refused(kind: Kind, pixels: Array, weights: Weights, offsets: Array | None) -> bool:
-    """Whether a sum may not be finite, so that no integer can hold it."""
-    fill = kind.plan.spec.fill
-    # Sums of small whole pixels and tame weights are finite, which is known without a look at the pixels.
-    if weights.traits.tame and kind.types.image in SMALL_INTEGERS and offsets is None and fill == 0:
-        return False
-    return may_overflow(pixels, kind.types, weights.array, offsets, fill)
+def _surely_stored(kind: Kind, weights: Weights, offsets: Array | None) -> bool:
+    """Whether the result can hold every sum, which is then known without a look at the pixels.
+
+    No integer holds a sum that is not finite; sums of small whole pixels and tame weights are.
+    """
+    if not kind.rounds:
+        return True
+    tame = weights.traits.tame and kind.types.image in SMALL_INTEGERS
+    return tame and offsets is None and kind.plan.spec.fill == 0
 
 
 def explained(image: Any, kernel: Any, options: tuple[Any, ...], bias: Any, out: Any) -> Plan:
@@ -152,25 +159,50 @@ def prepare(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bi
         kept = calls if kernel.nbytes <= LARGE_KERNEL else large_calls
         found = kept.get(key)
         if found is not None:
-            kind, weights = found
-            if out is None or _plainly_fits(out, kind, image, kernel):
-                return kind, image, weights, None, out
-            given = given_result(out, kind.plan.shape, kind.plan.dtype, False, image, kernel)
+            kind, weights = found.kind, found.weights
+            if not found.handed_over:
+                _hand_over(found, image, kernel, flipped, options)
+            given = None
+            if out is not None:
+                given = given_result(out, kind.plan.shape, kind.plan.dtype, False, image, kernel)
             return kind, image, weights, None, given
     return _prepare_new(image, kernel, flipped, options, bias, out, key, kept)
 
 
-def _plainly_fits(out: Any, kind: Kind, image: Array, kernel: Array) -> bool:
-    """Whether `out` is beyond doubt what the result would be: the quick answer for most calls."""
-    return (
-        type(out) is np.ndarray
-        and out.dtype is kind.result
-        and out.shape == kind.plan.shape
-        and out.base is image.base is kernel.base is None  # each owns its memory
-        and out is not image
-        and out is not kernel
-        and out.flags.writeable
-    )
+class Known:
+    """What a call was resolved to, and whether the native core was told."""
+
+    __slots__ = ("handed_over", "kind", "weights")
+
+    def __init__(self, kind: Kind, weights: Weights) -> None:
+        self.kind, self.weights, self.handed_over = kind, weights, False
+
+
+def _hand_over(known: Known, image: Array, kernel: Array, flipped: bool, options: tuple[Any, ...]) -> None:
+    """Let the native core find a repeated call by itself, if it is one that needs nothing of Python."""
+    known.handed_over = True
+    kind, plan = known.kind, known.kind.plan
+    plain = kind.order is None and not plan.spec.out_swapped and all(map(_immutable, options))
+    if plain and isinstance(plan.run, NativeRun):
+        repeats.keep(
+            image,
+            kernel,
+            flipped,
+            options,
+            plan.run.call,
+            plan.run.prepared(known.weights),
+            plan.threads,
+            plan.shape,
+            kind.result,
+            _surely_stored(kind, known.weights, None),
+        )
+
+
+def _immutable(option: Any) -> bool:
+    """Whether an option can be recognised as the same object, because it will never change."""
+    if type(option) is tuple:
+        return all(map(_immutable, option))
+    return isinstance(option, type | np.dtype) or type(option) in (int, float, bool, str, type(None))
 
 
 def _prepare_new(
@@ -221,7 +253,7 @@ def _prepare_new(
     if kept is None or by_range:
         weights.fleeting = True
     else:
-        kept.keep(call, (kind, weights))
+        kept.keep(call, Known(kind, weights))
     return kind, pixels, weights, None if offsets is None else cast_bias(offsets, kind), given
 
 

@@ -91,6 +91,24 @@ class Bound(NamedTuple):
     reach: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NativeRun:
+    """A run that is one call of the native core, however the arrays lie in memory.
+
+    A call that is repeated can then be handed to the core as a whole (corr2d.correlation.call).
+    """
+
+    call: _native.Correlation
+    prepared: Callable[[Weights], Array]  # gives what the algorithm wants of the kernel
+    sum_dtype: str | None  # of the bias, where it is not the sum's already
+
+    def __call__(self, image: Array, weights: Weights, bias: Array | None, out: Array, threads: int) -> bool:
+        """Run it."""
+        if bias is not None and self.sum_dtype is not None:
+            bias = bias.astype(self.sum_dtype)
+        return self.call.run(image, self.prepared(weights), bias, out, threads)
+
+
 @dataclass(frozen=True)
 class Engine:
     """One way to compute the operator."""

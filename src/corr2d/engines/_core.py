@@ -9,7 +9,7 @@ import numpy as np
 
 from corr2d import _native
 from corr2d.dtypes import COMPONENT, itemsize
-from corr2d.engines import Bound, Spec, instruction_set
+from corr2d.engines import Bound, NativeRun, Spec, instruction_set
 from corr2d.window import Axis
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -135,14 +135,16 @@ def prepare_planes(
     where they lie.
     """
     call = native_call(spec, algorithm, spec.fill.real, sum_dtype=sum_dtype, terms=terms)
-    fused = _prepare_interleaved(spec, algorithm, sum_dtype, terms) if interleaved else None
+    plain = NativeRun(call, prepared, sum_dtype)
+    fused_call = _prepare_interleaved(spec, algorithm, sum_dtype, terms) if interleaved else None
+    if fused_call is None:
+        return plain
+    fused = NativeRun(fused_call, prepared, sum_dtype)
 
     def run(image: Any, weights: Weights, bias: Any, out: Any, threads: int) -> bool:
-        if bias is not None and sum_dtype is not None:
-            bias = bias.astype(sum_dtype)
-        if fused is not None and _interleaved(image) and _interleaved(out):
-            return fused.run(_fuse(image), prepared(weights), bias, _fuse(out), threads)
-        return call.run(image, prepared(weights), bias, out, threads)
+        if _interleaved(image) and _interleaved(out):
+            return fused(_fuse(image), weights, bias, _fuse(out), threads)
+        return plain(image, weights, bias, out, threads)
 
     return run
 
