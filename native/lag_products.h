@@ -170,7 +170,8 @@ private:
         const char* plane = job_.image.data + batch_offset(job_, job_.image, w.plane) +
                             channel_offset(job_.image, group * job_.channels + piece.channel, 1);
         gather_channel(job_, read_, layout, plane, w.first_row * rows.stride + piece.row * rows.dilation,
-                       w.first_column * columns.stride + piece.column * columns.dilation, *static_cast<const T*>(job_.fill), s.image);
+                       w.first_column * columns.stride + piece.column * columns.dilation, 0, layout.slots,
+                       *static_cast<const T*>(job_.fill), s.image);
         lay_column_offsets(job_, layout, piece.columns, s.offsets);
         const int64_t taps = rows.taps * columns.taps;
         for (int64_t n = 0; n < count; ++n)

@@ -108,7 +108,7 @@ private:
                                          b, least(step.columns, cut_.whole.columns - b)};
                     if (t.gathered) t.layout = cut_.layout(t.rows, t.columns, piece);
                     lay_offsets(t, piece);
-                    if (t.gathered && !(cut_.one_piece && first > 0)) gather(t, piece);
+                    if (t.gathered && !cut_.rolls && !(cut_.one_piece && first > 0)) gather(t, piece, 0, t.layout.slots);
                     if constexpr (O == Order::sparse) t.skips_zeros = all_finite(t, piece);
                     for (int64_t o = 0; o < count; ++o) finite &= sum_piece(t, piece, first + o, o, c + a + b > 0);
                 }
@@ -122,7 +122,8 @@ private:
         for (int64_t b = 0; b < piece.columns; ++b) t.offsets[b] = b * job_.columns.dilation;
     }
 
-    void gather(const Tile& t, const Piece& piece) const {
+    // The rows [first, end) of the piece.
+    void gather(const Tile& t, const Piece& piece, int64_t first, int64_t end) const {
         const Axis &rows = job_.rows, &columns = job_.columns;
         const int64_t top = t.first_row * rows.stride + piece.row * rows.dilation;
         const int64_t left = t.first_column * columns.stride + piece.column * columns.dilation;
@@ -130,7 +131,7 @@ private:
             const int64_t channel = t.group * job_.channels + piece.channel + c;
             const char* plane = t.image + channel_offset(job_.image, channel, job_.image_parts);
             const T fill = static_cast<const T*>(job_.fill)[channel & (job_.image_parts - 1)];
-            gather_channel(job_, read_, t.layout, plane, top, left, fill, t.pixels + c * t.layout.channel);
+            gather_channel(job_, read_, t.layout, plane, top, left, first, end, fill, t.pixels + c * t.layout.channel);
         }
     }
 
@@ -206,6 +207,10 @@ private:
     template <int R>
     bool sum_rows(const Tile& t, const Piece& piece, Taps<T>& taps, int64_t slot, int64_t out_channel, int64_t i, T bias,
                   bool resume) const {
+        if (t.gathered && cut_.rolls) {
+            const int64_t first = i == 0 ? 0 : t.layout.slot_after(i - 1, job_, piece);
+            gather(t, piece, first, t.layout.slot_after(i + R - 1, job_, piece));
+        }
         taps.rows_per_channel = cut_.shared ? R + piece.rows - 1 : R * piece.rows;
         for (int64_t c = 0; c < piece.channels; ++c) {
             const T** pointers = t.pointers + c * taps.rows_per_channel;
@@ -242,13 +247,14 @@ private:
     struct Rows {
         const T *pixels, *fill;
         const int64_t* source;     // null: gathered
+        const Layout* layout;      // of what is gathered
         int64_t row, result_step, tap_step;
 
         const T* at(int64_t i, int64_t a) const {
             return row_at(i * result_step + a * tap_step);
         }
         const T* row_at(int64_t place) const {
-            if (source == nullptr) return pixels + place * row;
+            if (source == nullptr) return pixels + layout->row_at(place);
             return source[place] < 0 ? fill : pixels + source[place] * row;
         }
     };
@@ -256,12 +262,12 @@ private:
     Rows rows_of(const Tile& t, int64_t c, int64_t slot) const {
         const Axis& rows = job_.rows;
         if (t.gathered)
-            return {t.pixels + slot * t.layout.channel, nullptr, nullptr, t.layout.row, rows.stride / t.layout.pitch,
+            return {t.pixels + slot * t.layout.channel, nullptr, nullptr, &t.layout, 0, rows.stride / t.layout.pitch,
                     rows.dilation / t.layout.pitch};
         const int64_t channel = t.group * job_.channels + c;
         const char* plane = t.image + channel_offset(job_.image, channel, job_.image_parts);
         return {reinterpret_cast<const T*>(plane) + (t.first_column - job_.columns.before),
-                t.fill + (channel & (job_.image_parts - 1)) * cut_.fill_width, rows.source + t.first_row * rows.stride,
+                t.fill + (channel & (job_.image_parts - 1)) * cut_.fill_width, rows.source + t.first_row * rows.stride, nullptr,
                 job_.image.row / int64_t(sizeof(T)), rows.stride, rows.dilation};
     }
 

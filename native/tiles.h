@@ -15,6 +15,8 @@ constexpr int64_t kTileBytes = 256 * 1024;
 // Rows of the middle that one sweep touches stay in this much of L1.
 constexpr int64_t kSweepBytes = 24 * 1024;
 constexpr int64_t kTileColumns = 512;
+// A wide image whose rows are gathered only when a sum needs them is read along its rows, in tiles of this width.
+constexpr int64_t kRollingColumns = 4096;
 // Up to this width, gathering whole rows costs less than two rims beside a middle (bench/blocks.py).
 constexpr int64_t kGatheredColumns = 384;
 // Result channels whose sums wait in scratch while a kernel too large for one tile is passed over piece by piece.
@@ -35,13 +37,20 @@ struct Piece {
 // by gathering the columns of equal remainder together, in `phases` runs of `run` pixels.
 struct Layout {
     int64_t pitch, slots, phases, run, row, channel;
+
+    // Where row `slot` of a channel lies. In a tile that rolls, a row takes the place of the one `slots` before it.
+    int64_t row_at(int64_t slot) const { return (slot < slots ? slot : slot % slots) * row; }
+    // The first slot past those that the windows of result row `i` see.
+    int64_t slot_after(int64_t i, const Job& job, const Piece& held) const {
+        return (i * job.rows.stride + (held.rows - 1) * job.rows.dilation) / pitch + 1;
+    }
 };
 
 template <class T> Layout tile_layout(const Job& job, int64_t result_rows, int64_t width, const Piece& held) {
     const Axis &rows = job.rows, &columns = job.columns;
     Layout l;
     l.pitch = held.rows == 1 ? rows.stride : gcd(rows.stride, rows.dilation);
-    l.slots = ((result_rows - 1) * rows.stride + (held.rows - 1) * rows.dilation) / l.pitch + 1;
+    l.slots = l.slot_after(result_rows - 1, job, held);
     l.phases = least(held.columns, columns.stride / gcd(columns.stride, columns.dilation));
     l.run = round_up(width, kLanes<T>) + (held.columns - 1) * columns.dilation / columns.stride;
     l.row = l.phases * l.run;
@@ -55,24 +64,24 @@ inline void lay_column_offsets(const Job& job, const Layout& layout, int64_t tap
         offsets[b] = b % layout.phases * layout.run + b * job.columns.dilation / job.columns.stride;
 }
 
-// One channel of a tile, from padded row `top` and column `left` on.
+// The slots [first, end) of one channel of a tile that begins at padded row `top` and column `left`.
 template <class T>
 void gather_channel(const Job& job, const Gather<T>& read, const Layout& layout, const char* plane, int64_t top, int64_t left,
-                    T fill, T* pixels) {
+                    int64_t first, int64_t end, T fill, T* pixels) {
     const int64_t stride = job.columns.stride;
     for (int64_t phase = 0; phase < layout.phases; ++phase) {
         const Run run = read.run_from(left + phase * job.columns.dilation % stride, layout.run, stride);
         T* target = pixels + phase * layout.run;
-        for (int64_t slot = 0; slot < layout.slots; ++slot, target += layout.row)
-            read.read(target, read.row(plane, top + slot * layout.pitch), run, stride, fill);
+        for (int64_t slot = first; slot < end; ++slot)
+            read.read(target + layout.row_at(slot), read.row(plane, top + slot * layout.pitch), run, stride, fill);
     }
 }
 
 template <class T> class Tiling {
 public:
     Tiling(const Job& job, bool sparse, int threads) : job_(job) {
-        find_segments();
-        choose_pieces();
+        find_segments(sparse);
+        if (!rolls) choose_pieces();
         band_rows = least(band_rows, band_rows_for(job.rows.result, job.planes() * job.groups * tiles_per_band, threads));
         band_rows = least(band_rows, job.rows.result);
         bands = ceil_divide(job.rows.result, band_rows);
@@ -91,6 +100,8 @@ public:
     Piece whole{};            // all taps of one group
     Piece piece{};            // what a gathered tile holds at one time
     bool one_piece = true;
+    // Whether gathered tiles hold only the rows that one block of result rows needs, and gather on as the blocks proceed.
+    bool rolls = false;
 
     // Scratch of one thread, in order: row pointers, targets, column offsets, fill rows, sums, gathered rows, taps.
     int64_t pointers_bytes = 0, offsets_bytes = 0, fill_bytes = 0, sums_bytes = 0, gathered_bytes = 0, nonzero_bytes = 0;
@@ -109,7 +120,7 @@ public:
     int64_t channel_block() const { return one_piece ? 1 : least(kChannelBlock, job_.out_channels); }
 
     Layout layout(int64_t result_rows, int64_t width, const Piece& held) const {
-        return tile_layout<T>(job_, result_rows, width, held);
+        return tile_layout<T>(job_, rolls ? least(result_rows, kRows<T>) : result_rows, width, held);
     }
 
 private:
@@ -117,11 +128,11 @@ private:
 
     const Job& job_;
 
-    void find_segments() {
+    void find_segments(bool sparse) {
         const Axis &rows = job_.rows, &columns = job_.columns;
         shared = rows.dilation % rows.stride == 0;
         spacing = shared ? rows.dilation / rows.stride : 1;
-        whole = {0, job_.channels, 0, rows.taps, 0, columns.taps};
+        whole = piece = {0, job_.channels, 0, rows.taps, 0, columns.taps};
         direct_out = plain<T>(job_, job_.out, job_.out_parts);
         direct_image = columns.stride == 1 && plain<T>(job_, job_.image, job_.image_parts);
         const int64_t span = (columns.taps - 1) * columns.dilation;
@@ -139,8 +150,25 @@ private:
             add_segment(first, last, width, false);
             add_segment(last, columns.result, kTileColumns, true);
         } else {
-            add_segment(0, columns.result, kTileColumns, true);
+            const int64_t width = even_width(columns.result, kRollingColumns);
+            rolls = columns.result > kTileColumns && may_roll(sparse) && rolling_size(width) <= kTileBytes;
+            add_segment(0, columns.result, rolls ? width : kTileColumns, true);
         }
+    }
+
+    // Only where each gathered row is needed for a short while: by the windows of neighbouring result rows of one channel.
+    // The sparse order looks at all pixels first, lest one is not finite; integers are.
+    bool may_roll(bool sparse) const {
+        return shared && spacing == 1 && job_.out_channels == 1 && (!sparse || job_.image.element < Element::f16);
+    }
+
+    int64_t rolling_size(int64_t width) const {
+        return job_.channels * tile_layout<T>(job_, kRows<T>, width, whole).channel * int64_t(sizeof(T));
+    }
+
+    // The width of tiles as equal as vectors allow.
+    static int64_t even_width(int64_t columns, int64_t most_columns) {
+        return round_up(ceil_divide(columns, ceil_divide(columns, most_columns)), kVectors * L);
     }
 
     // The last tile takes what is left, so that no tile of the middle is narrower than a vector.
@@ -158,7 +186,6 @@ private:
     // All channels and taps at once if a band of at least 8 rows then fits; else channel by channel; else the kernel
     // in slices of rows; else, a kernel row in slices too. The order of the sums is the same in every case.
     void choose_pieces() {
-        piece = whole;
         int64_t width = 0;
         for (int s = 0; s < segment_count; ++s)
             if (segments[s].gathered) width = most(width, least(segments[s].width, segments[s].last - segments[s].first));

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import corr2d as package
-from cases import BORDERS, run_python
+from cases import BORDERS, random_image, run_python
 from corr2d import corr2d, explain
+from definition import definition
 
 
 def bits(array):
@@ -44,6 +45,24 @@ def test_a_photograph_of_many_tiles_on_any_threads(rng, restored_threads):
     assert bits(results[0]) == bits(results[1])
     planar = corr2d(np.moveaxis(photograph, -1, 0).copy(), kernel, **options)
     assert bits(results[0]) == bits(np.moveaxis(planar, 0, -1))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", ">f4"])
+@pytest.mark.parametrize("width", [513, 4096, 4099, 8300])
+def test_rows_that_are_converted_as_they_are_needed(dtype, width, rng, restored_threads):
+    """Wide images; a tile then holds only the rows of one block (native/tiles.h, kRollingColumns)."""
+    image = random_image(rng, (71, width), dtype)
+    kernel = rng.normal(size=(5, 4)).astype(np.float32)
+    for options in ({}, {"stride": (3, 2)}, {"stride": (1, 3), "dilation": (1, 2)}, {"dilation": (2, 1)}):
+        options |= {"padding": ((3, 1), (2, 6)), "border": "symmetric", "engine": "direct", "bias": 0.5}
+        package.set_num_threads(2)
+        whole = corr2d(image, kernel, **options)
+        truth = definition(image.astype(np.float64), kernel, **options | {"engine": None})
+        np.testing.assert_allclose(whole, truth, rtol=2e-3 if dtype == "float16" else 2e-6, atol=2e-3)
+        package.set_num_threads(1)
+        assert bits(corr2d(image, kernel, **options)) == bits(whole)
+        widened = corr2d(image.astype(np.float32), kernel, **options, dtype=whole.dtype)
+        assert bits(widened) == bits(whole)
 
 
 def test_a_photograph_into_a_strided_out(rng):
