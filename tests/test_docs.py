@@ -29,6 +29,7 @@ from generate import (
 )
 
 import corr2d
+from corr2d import images
 from corr2d.engines import instruction_set, registry
 
 ROOT = Path(__file__).parent.parent
@@ -355,6 +356,13 @@ def test_every_example_has_a_page_with_its_words():
         title, text = gallery.title_and_text(script)
         assert title
         assert text
+
+
+def test_the_page_beside_the_examples_is_that_of_their_words_and_pictures():
+    assert gallery.FRONT.read_text(encoding="utf-8") == gallery.front(), "python docs --write renews it"
+    pictures = {path.stem: images.read(path).pixels.shape for path in gallery.PICTURES.iterdir()}
+    assert sorted(pictures) == [script.stem for script in gallery.scripts()]
+    assert {max(shape[:2]) for shape in pictures.values()} == {gallery.WIDTH}
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from generate import DOCS, ROOT, engines, links, live, notebooks, site
+from generate import DOCS, ROOT, engines, gallery, links, live, notebooks, site
 
 
 def main(argv: Sequence[str]) -> int:
@@ -69,6 +69,7 @@ def _write(source: Path) -> None:
     notebooks.FOLDER.mkdir(parents=True, exist_ok=True)
     for path, text in notebooks.written().items():
         path.write_text(text, encoding="utf-8")
+    gallery.write_front(source / "gallery")
 
 
 def _built(source: Path, target: Path) -> int:

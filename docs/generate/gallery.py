@@ -12,6 +12,10 @@ from tempfile import TemporaryDirectory
 
 from generate import EXAMPLES
 
+# What stands in the repository for who reads it there: the scripts in words, and small pictures.
+FRONT, PICTURES = EXAMPLES / "README.md", EXAMPLES / "pictures"
+WIDTH = 640  # of such a picture, in pixels
+
 
 def scripts() -> list[Path]:
     """Give the scripts, in the order of their names."""
@@ -70,3 +74,29 @@ def _page(script: Path, title: str, text: str, pictures: list[str], printed: str
         parts += ["It prints", f"```text\n{printed.rstrip()}\n```"]
     parts += [f"`examples/{script.name}`:", f"````python\n{source}\n````"]
     return "\n\n".join(parts) + "\n"
+
+
+def front() -> str:
+    """Give the page that stands beside the scripts."""
+    parts = [
+        "# Examples\n\nScripts to start from: each writes its pictures into a folder, and all are run by the tests.\n"
+        "Those that import torch need it installed.\n\n"
+        '    pip install -e ".[cli]"\n    python examples/sharpen.py some/folder'
+    ]
+    for script in scripts():
+        title, text = title_and_text(script)
+        parts.append(f"## [{title}]({script.name})\n\n{text}\n\n![{title}](pictures/{script.stem}.jpg)")
+    return "\n\n".join(parts) + "\n"
+
+
+def write_front(drawn: Path) -> None:
+    """Write that page, and reduced copies of the pictures in the folder `drawn`."""
+    from PIL import Image
+
+    FRONT.write_text(front(), encoding="utf-8")
+    PICTURES.mkdir(exist_ok=True)
+    for script in scripts():
+        with Image.open(drawn / f"{script.stem}.png") as picture:
+            small = picture.convert("RGB")
+            small.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
+            small.save(PICTURES / f"{script.stem}.jpg", quality=85)
