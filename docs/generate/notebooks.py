@@ -1,14 +1,16 @@
 """Notebooks of the chapter, made of the live pages: one source, so nothing is written twice.
 
-They are kept without outcomes in ``examples/notebooks``; `python docs --write` makes them and a test compares
-them with their pages.
+They are kept in ``examples/notebooks`` with the outcomes that stand in their pages; `python docs --write`
+makes them and a test compares them with their pages.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,10 @@ def written() -> dict[Path, str]:
 def notebook(page: Path, text: str) -> str:
     """Make a notebook of a page; its links lead to the pages in the repository."""
     parts = parse(text)
-    cells = [_markdown(page, part) if isinstance(part, str) else _code(part) for part in parts]
+    pictures = iter(sorted(page.parent.glob(f"{page.stem}-*.png")))
+    cells = [_markdown(page, part) if isinstance(part, str) else _code(part, pictures) for part in parts]
     if any(isinstance(part, Cell) and part.alt is not None for part in parts):
-        cells.insert(1, _code(Cell(MAGIC)))
+        cells.insert(1, _code(Cell(MAGIC), pictures))
     record = {
         "cells": [{**cell, "id": f"{page.stem}-{number}"} for number, cell in enumerate(cells)],
         "metadata": {
@@ -60,9 +63,22 @@ def _markdown(page: Path, text: str) -> dict[str, Any]:
     return {"cell_type": "markdown", "metadata": {}, "source": _lines(linked)}
 
 
-def _code(cell: Cell) -> dict[str, Any]:
+def _code(cell: Cell, pictures: Iterator[Path]) -> dict[str, Any]:
+    outputs: list[dict[str, Any]] = []
+    if cell.alt is not None:
+        png = base64.b64encode(next(pictures).read_bytes()).decode("ascii")
+        data = {"image/png": png, "text/plain": [cell.alt]}
+        outputs = [{"output_type": "display_data", "metadata": {}, "data": data}]
+    elif cell.expected:
+        outputs = [{"output_type": "stream", "name": "stdout", "text": _lines(cell.expected)}]
     source = _lines(cell.source)
-    return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": source}
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {},
+        "outputs": outputs,
+        "source": source,
+    }
 
 
 def _lines(text: str) -> list[str]:
