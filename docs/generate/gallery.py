@@ -79,7 +79,8 @@ def _page(script: Path, title: str, text: str, pictures: list[str], printed: str
 def front() -> str:
     """Give the page that stands beside the scripts."""
     parts = [
-        "# Examples\n\nScripts to start from. Each writes its pictures into a folder; the tests run them all.\n"
+        "# Examples\n\n"
+        "Scripts to start from. Each writes its pictures into a folder; the tests run them all.\n"
         "Those that import torch need it installed.\n\n"
         '    pip install -e ".[cli]"\n    python examples/sharpen.py some/folder'
     ]
