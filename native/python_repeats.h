@@ -46,7 +46,7 @@ public:
         Values values;
         if (!pixels.borrow(image, PyBUF_STRIDES) || !taps.borrow(kernel, PyBUF_STRIDES) || !values.read(taps)) return nb::none();
         // Shared, because another thread may put another call in its place while this one runs.
-        const std::shared_ptr<const Kept> kept = calls_[place(pixels, values)];
+        const std::shared_ptr<const Kept> kept = calls_[place(pixels, values, options)];
         if (!kept || !kept->flipped.is(flipped) || !kept->image.fits(dtype(image), pixels) || !kept->kernel.fits(dtype(kernel), taps) ||
             !std::equal(kept->taps.begin(), kept->taps.end(), values.first) || !same(kept->options, options))
             return nb::none();
@@ -64,7 +64,8 @@ public:
         Buffer pixels, taps;
         Values values;
         if (!pixels.borrow(image, PyBUF_STRIDES) || !taps.borrow(kernel, PyBUF_STRIDES) || !values.read(taps)) return;
-        calls_[place(pixels, values)] = std::make_shared<const Kept>(
+        const size_t where = place(pixels, values, options);
+        calls_[where] = std::make_shared<const Kept>(
             ArrayKind(dtype(image), pixels), ArrayKind(dtype(kernel), taps), values, std::move(flipped), std::move(options),
             std::move(call), weights, threads, std::move(shape), std::move(result_dtype), into_out);
     }
@@ -126,10 +127,11 @@ private:
 
     nb::object dtype(nb::handle array) const { return nb::steal(PyObject_GetAttr(array.ptr(), dtype_.ptr())); }
 
-    static size_t place(const Buffer& pixels, const Values& values) {
+    static size_t place(const Buffer& pixels, const Values& values, const nb::tuple& options) {
         uint64_t hash = uint64_t(values.bytes);
         const auto mix = [&hash](uint64_t value) { hash = (hash ^ value) * 0x9e3779b97f4a7c15; };  // 2^64 / the golden ratio
         for (int d = 0; d < pixels->ndim; ++d) mix(uint64_t(pixels->shape[d]));
+        for (size_t n = 0; n < options.size(); ++n) mix(reinterpret_cast<uintptr_t>(item(options, n)));
         const Py_ssize_t bytes = std::min(values.bytes, kHashedBytes);
         for (Py_ssize_t first = 0; first < bytes; first += 8) {
             uint64_t word = 0;
@@ -139,15 +141,12 @@ private:
         return size_t(hash >> 56);
     }
 
-    // Options kept are immutable, so the same object means the same; numbers and words may also be equal.
+    static PyObject* item(const nb::tuple& options, size_t n) { return PyTuple_GetItem(options.ptr(), Py_ssize_t(n)); }
+
+    // Options kept are immutable, so the same object means the same.
     static bool same(const nb::tuple& kept, const nb::tuple& options) {
-        for (size_t n = 0; n < kept.size(); ++n) {
-            const nb::handle one = kept[n], other = options[n];
-            if (one.is(other)) continue;
-            const nb::handle type = one.type();
-            const bool plain = type.is(&PyLong_Type) || type.is(&PyFloat_Type) || type.is(&PyUnicode_Type);
-            if (!plain || !type.is(other.type()) || PyObject_RichCompareBool(one.ptr(), other.ptr(), Py_EQ) != 1) return false;
-        }
+        for (size_t n = 0; n < kept.size(); ++n)
+            if (item(kept, n) != item(options, n)) return false;
         return true;
     }
 
