@@ -68,6 +68,24 @@ def test_who_cannot_is_told_not_timed(bench, pace, tiny, monkeypatch):
     assert set(row.times) == {rivals.OURS}
 
 
+def test_a_loop_without_memory_is_told_not_timed(bench, pace, tiny, monkeypatch):
+    import torch
+
+    import learn.rivals as rivals
+
+    def too_large(*_, **__):
+        raise RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 29992903200 bytes."
+        )
+
+    mine, loop = (
+        next(one for one in rivals.RIVALS if one.name == name) for name in (rivals.OURS, rivals.LOOP)
+    )
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", too_large)
+    row = bench.speed.measure(tiny, pace, bench.speed.Budget(60.0, 60.0), [mine, loop])
+    assert row.not_run == {rivals.LOOP: "no memory"}
+
+
 def test_a_solver_that_would_take_too_long_is_not_begun(bench, pace, tiny):
     """Told by a part of its windows, from as many on as determine the kernel."""
     import learn.rivals as rivals

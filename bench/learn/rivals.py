@@ -97,6 +97,11 @@ def torch_loop(pair: Pair, enough: float, seconds: float) -> Array:
             optimizer.step(closure)
     except Arrived:
         pass
+    except RuntimeError as failed:
+        # torch's convolution of float64 makes a matrix of all windows, and says so when there is no room.
+        if "allocate memory" not in str(failed):
+            raise
+        raise MemoryError from failed
     return layer.weight.detach()[0, 0].numpy()
 
 

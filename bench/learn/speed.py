@@ -66,6 +66,8 @@ def measure(cell: Cell, pace: Pace, budget: Budget, rivals: Sequence[Rival] = RI
             row.differences[rival.name] = _compared(rival, kernel, reference, images, enough)
         except TooSlow:
             row.not_run[rival.name] = f"> {budget.of(rival):g} s"
+        except MemoryError:
+            row.not_run[rival.name] = "no memory"
         except Disagreement as broken:
             row.disagreements[rival.name] = str(broken)
     behind = [name for name in row.differences if seconds[name] > FAR_BEHIND * seconds[OURS]]
