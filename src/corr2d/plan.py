@@ -181,6 +181,11 @@ LARGE_KERNEL = 2**15
 repeats = _native.Repeats(np.ndarray, np.empty)
 
 
+def kept_calls(kernel: Any) -> Kept:
+    """Give the calls among which one with this kernel is kept."""
+    return calls if kernel.nbytes <= LARGE_KERNEL else large_calls
+
+
 @functools.cache
 def _initial_threads() -> int:
     text = os.environ.get("CORR2D_NUM_THREADS")

@@ -10,7 +10,7 @@ import numpy as np
 from corr2d.dtypes import Types, cast_finite
 from corr2d.engines import Spec
 from corr2d.errors import Refused
-from corr2d.plan import LARGE_KERNEL, Plan, calls, kinds, large_calls, make_plan
+from corr2d.plan import Plan, kept_calls, kinds, make_plan
 from corr2d.weights import Traits, Weights, weigh
 from corr2d.window import Axis
 
@@ -132,7 +132,7 @@ class Call:
             plan, weights = self._chosen(self._cast(kernel))
             weights.fleeting = True
             return plan, weights
-        kept = calls if kernel.nbytes <= LARGE_KERNEL else large_calls
+        kept = kept_calls(kernel)
         key = (self, kernel.dtype, kernel.tobytes())
         found: tuple[Plan, Weights] | None = kept.get(key)
         if found is None:

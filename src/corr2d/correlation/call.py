@@ -49,7 +49,7 @@ from corr2d.dtypes import (
 )
 from corr2d.engines import NativeRun, Spec
 from corr2d.errors import refuse
-from corr2d.plan import LARGE_KERNEL, Kept, Plan, calls, kinds, large_calls, make_plan, repeats
+from corr2d.plan import Kept, Plan, kept_calls, kinds, make_plan, repeats
 from corr2d.weights import Weights, weigh
 
 if TYPE_CHECKING:  # costs as much as the rest of the room to import
@@ -156,7 +156,7 @@ def prepare(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bi
             settled(options),
             swapped,
         )
-        kept = calls if kernel.nbytes <= LARGE_KERNEL else large_calls
+        kept = kept_calls(kernel)
         found = kept.get(key)
         if found is not None:
             kind, weights = found.kind, found.weights
