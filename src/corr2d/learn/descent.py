@@ -19,7 +19,7 @@ import numpy as np
 from corr2d.errors import refuse
 from corr2d.learn.methods import METHODS, Method, Spectrum
 from corr2d.learn.quadratic import Quadratic
-from corr2d.learn.semidefinite import rounding
+from corr2d.learn.semidefinite import rounding, told_directions
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -80,12 +80,11 @@ class _Landscape:
 
     def __init__(self, quadratic: Quadratic) -> None:
         self.quadratic = quadratic
-        values, vectors = np.linalg.eigh(quadratic.gram)
-        kept = values > rounding(len(values)) * max(values[-1], 0)
-        basis = vectors[:, kept]
-        self.best = basis @ (basis.T @ quadratic.right / values[kept, None])
+        taps = len(quadratic.gram)
+        values, basis, _ = told_directions(quadratic.gram, rounding(taps))
+        self.best = basis @ (basis.T @ quadratic.right / values[:, None])
         # The gradient's Hessian is twice the Gram matrix.
-        self.spectrum = Spectrum(2 * values[kept], len(values))
+        self.spectrum = Spectrum(2 * values, taps)
 
     @cached_property
     def floor(self) -> float:

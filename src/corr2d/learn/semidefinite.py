@@ -35,6 +35,29 @@ def rounding(size: int) -> float:
     return max(size, 1) * float(np.finfo(np.float64).eps)
 
 
+def sure_triangle(matrix: Array, least: float) -> Array | None:
+    """Give Cholesky's lower triangle of a matrix of unit diagonal; None where it is as good as singular.
+
+    That is where the square of a pivot, the part of a tap's power that those before leave open, is at most
+    `least`.
+    """
+    try:
+        lower: Array = np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return None
+    return lower if np.diagonal(lower).min(initial=1.0) ** 2 > least else None
+
+
+def told_directions(matrix: Array, share: float) -> tuple[Array, Array, Array]:
+    """Give the eigenvalues above this share of the largest, their vectors (n, rank), and all others.
+
+    What is below is rounding: nothing is told about those directions.
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    kept = values > share * max(values[-1], 0.0)
+    return values[kept], vectors[:, kept], vectors[:, ~kept]
+
+
 def equilibration(matrix: Array, within: float = 0.0) -> Array:
     """Give the scales (n,) that make the diagonal 1; 0 for a tap whose power is rounding beside `within`."""
     power = np.diagonal(matrix)
@@ -57,20 +80,14 @@ def least(matrix: Array, right: Array, within: float = 0.0) -> Solution:
     scales = equilibration(matrix, within)
     scaled = matrix * scales[:, None] * scales
     wanted = right * scales[:, None]
-    try:
-        regular = np.diagonal(np.linalg.cholesky(scaled)).min() ** 2 > SAFE_PIVOT
-    except np.linalg.LinAlgError:
-        regular = False
-    if regular:
+    if sure_triangle(scaled, SAFE_PIVOT) is not None:
         x = np.linalg.solve(scaled, wanted)
         x += np.linalg.solve(scaled, wanted - scaled @ x)
         return Solution(x * scales[:, None], size, np.zeros((size, 0)))
-    values, vectors = np.linalg.eigh(scaled)
-    kept = values > rounding(size) * max(values[-1], 0)
-    basis = vectors[:, kept]
-    x = scales[:, None] * (basis @ ((basis.T @ wanted) / values[kept, None]))
-    flat = np.linalg.qr(np.where(scales > 0, scales, 1)[:, None] * vectors[:, ~kept])[0]
-    return Solution(x - flat @ (flat.T @ x), int(kept.sum()), flat)
+    values, basis, rest = told_directions(scaled, rounding(size))
+    x = scales[:, None] * (basis @ ((basis.T @ wanted) / values[:, None]))
+    flat = np.linalg.qr(np.where(scales > 0, scales, 1)[:, None] * rest)[0]
+    return Solution(x - flat @ (flat.T @ x), len(values), flat)
 
 
 def complement(weights: Array) -> Array:

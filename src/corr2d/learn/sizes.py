@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corr2d.learn.quadratic import Quadratic
-from corr2d.learn.semidefinite import equilibration, rounding
+from corr2d.learn.semidefinite import equilibration, rounding, sure_triangle
 from corr2d.printed import Printed
 
 if TYPE_CHECKING:
@@ -206,13 +206,8 @@ def _triangle(matrix: Array) -> tuple[Array, Array]:
 
     Returns the entries kept (rank,) and the lower triangle of their part of the matrix (rank, rank).
     """
-    try:
-        lower = np.linalg.cholesky(matrix)
-        if np.diagonal(lower).min(initial=1) ** 2 > rounding(len(matrix)) * BLOCK:
-            return np.arange(len(matrix)), lower
-    except np.linalg.LinAlgError:
-        pass
-    return _careful_triangle(matrix)
+    lower = sure_triangle(matrix, rounding(len(matrix)) * BLOCK)
+    return _careful_triangle(matrix) if lower is None else (np.arange(len(matrix)), lower)
 
 
 def _careful_triangle(matrix: Array) -> tuple[Array, Array]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corr2d.errors import refuse
+from corr2d.learn.semidefinite import sure_triangle, told_directions
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -235,11 +236,7 @@ def _without(gram: Array, score: Array, tangent: Array | None, penalty: Array | 
     if not size.all():
         return np.asarray(whole @ score)
     scaled = system / np.outer(size, size)
-    try:
-        weak = _is_weak(np.linalg.cholesky(scaled))
-    except np.linalg.LinAlgError:
-        weak = True
-    if weak:
+    if sure_triangle(scaled, tolerance(len(scaled))) is None:
         return np.asarray(whole @ score)
     change = np.linalg.solve(scaled, inner / size[:, None]) / size[:, None]
     return np.asarray(change if tangent is None else tangent @ change)
@@ -264,28 +261,18 @@ def bread(gram: Array, tangent: Array | None = None, penalty: Array | None = Non
 
 def _inverse(scaled: Array) -> Array:
     """Inverse of a matrix with a diagonal of ones; by its eigenvalues where it is singular."""
-    try:
-        factor = np.linalg.cholesky(scaled)
-        if not _is_weak(factor):
-            root = np.linalg.inv(factor)
-            return np.asarray(root.T @ root)
-    except np.linalg.LinAlgError:
-        pass
-    values, vectors = np.linalg.eigh(scaled)
-    kept = values > tolerance(len(values)) * max(values[-1], 0.0)
-    held = vectors[:, kept]
-    return np.asarray((held / values[kept]) @ held.T)
+    negligible = tolerance(len(scaled))
+    lower = sure_triangle(scaled, negligible)
+    if lower is not None:
+        root = np.linalg.inv(lower)
+        return np.asarray(root.T @ root)
+    values, told, _ = told_directions(scaled, negligible)
+    return np.asarray((told / values) @ told.T)
 
 
 def tolerance(taps: int) -> float:
     """Eigenvalues below this share of the largest are rounding: those of a Gram matrix of `taps` taps."""
     return 8 * taps * float(np.finfo(np.float64).eps)
-
-
-def _is_weak(factor: Array) -> bool:
-    """Whether a pivot of a Cholesky factor (of ones on the diagonal) is lost in rounding."""
-    pivots = factor.diagonal() ** 2
-    return bool(pivots.min(initial=1.0) <= tolerance(len(pivots)))
 
 
 def t_quantile(level: float, freedom: float) -> float:
