@@ -15,7 +15,8 @@ constexpr int64_t kTileBytes = 256 * 1024;
 // Rows of the middle that one sweep touches stay in this much of L1.
 constexpr int64_t kSweepBytes = 24 * 1024;
 constexpr int64_t kTileColumns = 512;
-// A wide image whose rows are gathered only when a sum needs them is read along its rows, in tiles of this width.
+// A wide image whose rows are gathered only when a sum needs them is read along its rows, in tiles of this width;
+// 2048 and 1024 gained less, or lost (bench/blocks.py, uint8).
 constexpr int64_t kRollingColumns = 4096;
 // Up to this width, gathering whole rows costs less than two rims beside a middle (bench/blocks.py).
 constexpr int64_t kGatheredColumns = 384;

@@ -80,11 +80,11 @@ class Kind:
 
 def run(image: Any, kernel: Any, flipped: bool, options: tuple[Any, ...], bias: Any, out: Any) -> Any:
     """Resolve and run one call."""
-    if bias is None:
-        result = repeats.run(image, kernel, flipped, options, out)
+    if type(image) is np.ndarray:  # asked first: torch.compile cannot trace the core
+        result = repeats.run(image, kernel, flipped, options, out) if bias is None else None
         if result is not None:
             return result
-    if type(image) is not np.ndarray and is_tensor(image):
+    elif is_tensor(image):
         from corr2d.correlation.tensors import run_tensors  # imports torch
 
         result = run_tensors(image, kernel, flipped, options, bias, out)
