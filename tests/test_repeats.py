@@ -132,7 +132,7 @@ def outcome(options):
 
 
 def test_equal_options_need_not_be_the_same_objects():
-    padding = tuple([(1, 2), (3, 4)])  # noqa: C409
+    padding = tuple(map(tuple, [[1, 2], [3, 4]]))
     first = thrice(IMAGE, KERNEL, padding=((1, 2), (3, 4)), border="".join(["ed", "ge"]))
     assert np.array_equal(corr2d(IMAGE, KERNEL, padding=padding, border="edge"), first)
 
