@@ -95,13 +95,14 @@ def timings(
     axes = figure.add_axes((0.095, 0.105, 0.895, 0.87))
     axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="time of one call")
     _scale(axes, curves, limit, ticks)
-    smallest = min(min(curve.seconds) for curve in curves)
     axes.axhline(limit, color=INK, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1)
     axes.annotate(
         limit_name,
-        (smallest, limit),
-        (0, -4),
+        (1, limit),  # at the right, where all curves have risen
+        (-4, -4),
+        xycoords=("axes fraction", "data"),
         textcoords="offset points",
+        ha="right",
         va="top",
         size=LABEL_SIZE,
         color=INK,
