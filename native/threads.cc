@@ -47,6 +47,19 @@ int current_cpu() {
 #endif
 }
 
+// Moves this thread off `cpu`, to any other CPU it may use, for good; `before` is the CPU it was moved off last.
+void leave_cpu(int cpu, int& before) {
+#if defined(__linux__)
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    if (before >= 0) CPU_SET(before, &allowed);
+    CPU_CLR(cpu, &allowed);
+    if (CPU_COUNT(&allowed) > 0 && sched_setaffinity(0, sizeof allowed, &allowed) == 0) before = cpu;
+#else
+    (void)cpu, (void)before;
+#endif
+}
+
 // Watches for `kWatch` whether `happened` says so, as long as `may_watch` does, with a rest between two looks.
 template <class Happened, class MayWatch, class Rest> void watch(Happened happened, MayWatch may_watch, Rest between) {
     constexpr int kLooks = 16;  // between two looks at the clock, which take as long
@@ -139,14 +152,26 @@ private:
         }
     }
 
+    bool beside_caller() const {
+        const int cpu = current_cpu();
+        return cpu >= 0 && cpu == caller_cpu_.load(std::memory_order_relaxed);
+    }
+
     void work() {
         uint64_t seen = 0;
+        int left = -1;
         for (;;) {
             // Not on the caller's CPU, which it would hold up where the others are busy.
-            watch([&] { return generation_.load(std::memory_order_relaxed) != seen; },
-                  [&] { return current_cpu() < 0 || current_cpu() != caller_cpu_.load(std::memory_order_relaxed); }, rest);
+            watch([&] { return generation_.load(std::memory_order_relaxed) != seen; }, [&] { return !beside_caller(); }, rest);
             std::unique_lock lock(mutex_);
             wake_.wait(lock, [&] { return generation_ != seen; });
+            // Linux wakes a thread on the waker's CPU where it takes the others, asleep under a hypervisor, for busy; there it
+            // stays, call after call, and halves the speed: 148 instead of 96 us for 14 tasks of 10 us after a sleep.
+            if (beside_caller()) {
+                lock.unlock();
+                leave_cpu(current_cpu(), left);
+                lock.lock();
+            }
             seen = generation_;
             if (seats_ == 0) continue;
             --seats_;
