@@ -109,8 +109,20 @@ def trials(quick: bool) -> Iterator[Trial]:
         cells = [Cell(variant, shape, channels, kind, (size, size)) for size in chosen if size <= min(shape)]
         for given in operands(cells):
             yield Trial(given.cell.group, given.cell.title, given.image, given.kernel, our_options(given))
+    yield from _whole_results(shapes, sizes)
     yield from _long_sums(shapes, sizes)
     yield from _layers(LAYERS[:1] if quick else LAYERS)
+
+
+def _whole_results(shapes: Sequence[tuple[int, int]], sizes: Sequence[int]) -> Iterator[Trial]:
+    """Give whole sums with results of every size but the sums' own, which `trials` gives."""
+    random = np.random.default_rng(0)
+    for shape, result in product(shapes, ("uint8", "int16", "int64")):
+        image = random.integers(0, 255, shape, np.uint8, endpoint=True)
+        for size in (size for size in sizes if size <= min(shape)):
+            kernel = random.integers(-3, 3, (size, size), np.int16, endpoint=True)
+            group = f"uint8 to {result}, whole, {shape[0]}x{shape[1]}"
+            yield Trial(group, f"{group}, {size}x{size}", image, kernel, {"padding": "same", "dtype": result})
 
 
 def _long_sums(shapes: Sequence[tuple[int, int]], sizes: Sequence[int]) -> Iterator[Trial]:

@@ -17,14 +17,16 @@ namespace corr2d {
     int lag_products_##set(const Job&, double*, int, bool (*)()); \
     int lag_spectra_##set(const Job&, double*, int, bool (*)());  \
     int canny_##set(const EdgeJob&, int, bool (*)());
-#define CORR2D_ROW(set)                                                                                            \
-    {#set,                                                                                                         \
-     has_##set,                                                                                                    \
-     {direct_##set, folded_##set, sparse_##set, integer_##set, separable_##set, box_##set, fft_##set, gradient_##set}, \
-     spectrum_##set,                                                                                               \
-     lag_products_##set,                                                                                           \
-     lag_spectra_##set,                                                                                            \
+// A set that another extends, in whole numbers alone, has the other's copy of everything else.
+#define CORR2D_ROW_WITH(name, set, whole)                                                                            \
+    {#name,                                                                                                          \
+     has_##name,                                                                                                     \
+     {direct_##set, folded_##set, sparse_##set, integer_##whole, separable_##set, box_##set, fft_##set, gradient_##set}, \
+     spectrum_##set,                                                                                                 \
+     lag_products_##set,                                                                                             \
+     lag_spectra_##set,                                                                                              \
      canny_##set},
+#define CORR2D_ROW(set) CORR2D_ROW_WITH(set, set, set)
 
 // CMakeLists.txt defines CORR2D_WITH_<set> for every set it builds, and the machine's architecture with it.
 #ifdef CORR2D_WITH_baseline
@@ -42,6 +44,11 @@ bool has_avx512() {
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 #endif
+#if defined(CORR2D_WITH_avx512) && defined(CORR2D_WITH_avx512vnni)
+#define CORR2D_VNNI
+int integer_avx512vnni(const Job&, int, bool (*)());
+bool has_avx512vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+#endif
 #ifdef CORR2D_WITH_neon
 CORR2D_DECLARE(neon)
 bool has_neon() { return true; }
@@ -56,6 +63,9 @@ const InstructionSet kInstructionSets[] = {
 #endif
 #ifdef CORR2D_WITH_avx512
     CORR2D_ROW(avx512)
+#endif
+#ifdef CORR2D_VNNI
+    CORR2D_ROW_WITH(avx512vnni, avx512, avx512vnni)
 #endif
 #ifdef CORR2D_WITH_neon
     CORR2D_ROW(neon)

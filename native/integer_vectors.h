@@ -104,7 +104,11 @@ struct WordPairs {
     static Doublewords finish(Sums sums) { return sums; }
 #if CORR2D_VECTOR_BYTES == 64
     static void add(Sums& sums, Pixels pixels, Weights weights) {
+#if defined(__AVX512VNNI__)
+        sums = Doublewords(_mm512_dpwssd_epi32(__m512i(sums), __m512i(pixels), __m512i(weights)));
+#else
         sums += Doublewords(_mm512_madd_epi16(__m512i(pixels), __m512i(weights)));
+#endif
     }
 #elif CORR2D_VECTOR_BYTES == 32
     static void add(Sums& sums, Pixels pixels, Weights weights) {

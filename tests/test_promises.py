@@ -47,6 +47,7 @@ def test_any_number_of_threads_gives_the_same_bits(restored_threads, dtype, rng)
 FLAGS = {
     "avx2": {"avx2", "fma"},
     "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"},
+    "avx512vnni": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"},
     "neon": {"asimd"},
 }
 ISAS = ("baseline", *FLAGS)

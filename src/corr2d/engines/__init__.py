@@ -139,7 +139,7 @@ def registry() -> dict[str, Engine]:
 
 # Where nobody has calibrated an instruction set yet, the nearest one stands in: what matters is how engines
 # compare.
-_STANDS_IN = {"avx512": "avx2", "neon": "baseline", "baseline": "avx2"}
+_STANDS_IN = {"avx512vnni": "avx512", "avx512": "avx2", "neon": "baseline", "baseline": "avx2"}
 
 
 @functools.cache
