@@ -27,25 +27,30 @@ inline Bytes narrowed(const Doublewords (&n)[4], uint8_t) { return pack_bytes(pa
 inline Words narrowed(const Doublewords (&n)[2], uint16_t) { return pack_unsigned(n[0], n[1]); }
 inline Words narrowed(const Doublewords (&n)[2], int16_t) { return pack_signed(n[0], n[1]); }
 
-// As write_run<float, O, false>.
-template <class O> bool write_vectors(char* target, int64_t step, const float* source, int64_t count) {
-    constexpr int kParts = sizeof(float) / sizeof(O), L = kLanes<float>;
-    if (step != int64_t(sizeof(O))) return write_run<float, O, false>(target, step, source, count);
-    Vector<float> defects[kParts] = {};  // 0 unless something is not finite; apart, or each addition waits for the last
-    int64_t x = 0;
-    for (; x + kParts * L <= count; x += kParts * L) {
-        Doublewords whole[kParts];
-        for (int part = 0; part < kParts; ++part) {
-            const Vector<float> value = load(source + x + part * L);
-            defects[part] = multiply_add<float>(0.0f, value, defects[part]);
-            whole[part] = nearest(value, float(std::numeric_limits<O>::max()));
-        }
-        const auto packed = narrowed(whole, O());
-        std::memcpy(target + x * int64_t(sizeof(O)), &packed, sizeof packed);
+// The vector of results from place `x` on. `defects` stay 0 unless a sum is not finite; one for each part, or each addition
+// waits for the last.
+template <class O, int Parts>
+inline __attribute__((always_inline)) void write_vector(char* target, const float* source, int64_t x, Vector<float> (&defects)[Parts]) {
+    Doublewords whole[Parts];
+    for (int part = 0; part < Parts; ++part) {
+        const Vector<float> value = load(source + x + part * kLanes<float>);
+        defects[part] = multiply_add<float>(0.0f, value, defects[part]);
+        whole[part] = nearest(value, float(std::numeric_limits<O>::max()));
     }
+    const auto packed = narrowed(whole, O());
+    std::memcpy(target + x * int64_t(sizeof(O)), &packed, sizeof packed);
+}
+
+// As write_run<float, O, false>. What is left over at the right is written with some of its neighbours once more.
+template <class O> bool write_vectors(char* target, int64_t step, const float* source, int64_t count) {
+    constexpr int kParts = sizeof(float) / sizeof(O), kColumns = kParts * kLanes<float>;
+    if (step != int64_t(sizeof(O)) || count < kColumns) return write_run<float, O, false>(target, step, source, count);
+    Vector<float> defects[kParts] = {};
+    int64_t x = 0;
+    for (; x + kColumns <= count; x += kColumns) write_vector<O>(target, source, x, defects);
+    if (x < count) write_vector<O>(target, source, count - kColumns, defects);
     for (int part = 1; part < kParts; ++part) defects[0] += defects[part];
-    const bool finite = all_zero<float>(defects[0]);
-    return (x == count || write_run<float, O, false>(target + x * int64_t(sizeof(O)), step, source + x, count - x)) && finite;
+    return all_zero<float>(defects[0]);
 }
 
 inline Writer<float> vector_writer(Element element) {
