@@ -4,10 +4,10 @@
     python bench/blocks.py kBandRows kVectors   # some constants
 
 Whole programs run in turn, A B C A B C. Each cell is the median over the rounds of the ratio to the shipped
-constants in the same round: above 1 is slower than what is shipped. Needs a C++20 compiler; AVX2 or arm64.
+constants in the same round: above 1 is slower than what is shipped. For the instruction set in use, or
+that which CORR2D_ISA names; needs a C++20 compiler.
 """
 
-import platform
 import re
 import shutil
 import statistics
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from corr2d.engines import instruction_set
 
 NATIVE = Path(__file__).parent.parent / "native"
 
@@ -25,7 +27,8 @@ VARIANTS = {
     "kBandRows": ["16", "32", "128"],
     "kTileColumns": ["128", "512"],
     "kTileBytes": ["128 * 1024", "512 * 1024"],
-    "kSweepBytes": ["12 * 1024", "48 * 1024"],
+    "kSweepBytes": ["24 * 1024", "48 * 1024", "192 * 1024"],
+    "kResultBytes": ["4 << 20", "int64_t(1) << 40"],
     "kGatheredColumns": ["0", "64", "256"],
 }
 # Size, kernel, threads, pixels.
@@ -36,11 +39,21 @@ CASES = [
     ("2048", "3", "2", "f32"),
     ("2048", "5", "2", "f32"),
     ("2048", "11", "2", "f32"),
+    ("4096", "3", "2", "f32"),
     ("64", "3", "1", "u8"),
     ("2048", "3", "2", "u8"),
     ("2048", "7", "2", "u8"),
 ]
 ROUNDS = 7
+# Flags of the compiler and bytes of a vector, as CMakeLists.txt has them.
+_AVX512 = (["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma"], 64)
+FEATURES = {
+    "baseline": ([], 16),
+    "neon": ([], 16),
+    "avx2": (["-mavx2", "-mfma"], 32),
+    "avx512": _AVX512,
+    "avx512vnni": _AVX512,
+}
 SHARED = ["-std=c++20", "-O3", "-Wno-psabi", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 
@@ -61,10 +74,16 @@ def compile_variant(folder: Path, constant: str | None, value: str | None) -> Pa
             file.write_text(text)
         if not changed:
             raise SystemExit(f"no constant called {constant} in {NATIVE}")
-    x86 = platform.machine() in ("x86_64", "AMD64")
-    features = ["-mavx2", "-mfma", "-DCORR2D_VECTOR_BYTES=32"] if x86 else ["-DCORR2D_VECTOR_BYTES=16"]
     program = folder / "blocks"
-    command = ["c++", *SHARED, *features, "-DCORR2D_SET=variant", f"-I{sources}"]
+    features, width = FEATURES[instruction_set()]
+    command = [
+        "c++",
+        *SHARED,
+        *features,
+        f"-DCORR2D_VECTOR_BYTES={width}",
+        "-DCORR2D_SET=variant",
+        f"-I{sources}",
+    ]
     files = [sources / "direct.cc", sources / "threads.cc", Path(__file__).with_suffix(".cc")]
     subprocess.run([*command, *map(str, files), "-o", str(program), "-lpthread"], check=True)
     return program

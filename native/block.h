@@ -5,7 +5,7 @@
 #pragma once
 #include <type_traits>
 
-#include "simd.h"
+#include "past_caches.h"
 
 namespace corr2d {
 namespace {
@@ -32,6 +32,8 @@ template <class T> struct Taps {
     int64_t channels, height, width;
     const Nonzero<T>* nonzero;  // sparse: the taps to sum; null where all count
     int64_t nonzero_count;
+    bool past_caches;          // the targets begin alike in a cache line, and sums are stored past the caches
+    int64_t ahead;             // then: bytes from an image row to the one that takes its place in the next block of rows
 };
 
 // One image row, added to the result rows First..Last of the block that see it. `weights` is the kernel row that
@@ -104,9 +106,31 @@ inline __attribute__((always_inline)) void add_separate(Vector<T> (&sums)[R][V],
 
 constexpr int kSeparate = -1;
 
+// `lines`: each vector fills a cache line and is stored past the caches.
+template <class T, int R, int V>
+inline __attribute__((always_inline)) void store_sums(const Vector<T> (&sums)[R][V], T* const* target, int64_t x, bool lines) {
+    if (kFillsLines && lines) {
+        for (int i = 0; i < R; ++i)
+            for (int v = 0; v < V; ++v) store_line<T>(target[i] + x + v * kLanes<T>, sums[i][v]);
+        return;
+    }
+    for (int i = 0; i < R; ++i)
+        for (int v = 0; v < V; ++v) store(target[i] + x + v * kLanes<T>, sums[i][v]);
+}
+
+// Asks for the R rows that the next block of rows will be the first to read.
+template <class T, int R, int V> inline void fetch_ahead(const Taps<T>& taps, int64_t x) {
+    for (int64_t c = 1; c <= taps.channels; ++c)
+        for (int i = 1; i <= R; ++i) {
+            const auto row = reinterpret_cast<const char*>(taps.rows[c * taps.rows_per_channel - i]);
+            for (int v = 0; v < V; ++v) __builtin_prefetch(row + taps.ahead + (x + v * kLanes<T>) * int64_t(sizeof(T)));
+        }
+}
+
 // One block at column x: sums start from `bias`, or from what `target` holds when `resume`.
 template <class T, Order O, int R, int V, int Height>
-inline __attribute__((always_inline)) void block(const Taps<T>& taps, T* const* target, int64_t x, T bias, bool resume) {
+inline __attribute__((always_inline)) void block(const Taps<T>& taps, T* const* target, int64_t x, T bias, bool resume,
+                                                 bool lines) {
     Vector<T> sums[R][V];
     for (int i = 0; i < R; ++i)
         for (int v = 0; v < V; ++v)
@@ -117,8 +141,7 @@ inline __attribute__((always_inline)) void block(const Taps<T>& taps, T* const* 
         if constexpr (Height == kSeparate) add_separate<T, R, V>(sums, rows, x, taps, weights);
         else add_shared<T, O, R, V, Height>(sums, rows, x, taps, weights);
     }
-    for (int i = 0; i < R; ++i)
-        for (int v = 0; v < V; ++v) store(target[i] + x + v * kLanes<T>, sums[i][v]);
+    store_sums<T, R, V>(sums, target, x, lines);
 }
 
 // Registers decide the block: R * V sums, V pixels and one weight must fit in 16 (AVX2) or 32 (AVX-512, NEON); without
@@ -135,7 +158,10 @@ constexpr int kVectors = 2;
 
 template <class T, Order O, int R, int V, int Height>
 void sweep_blocks(const Taps<T>& taps, T* const* target, int64_t& x, int64_t count, T bias, bool resume) {
-    for (; x + V * kLanes<T> <= count; x += V * kLanes<T>) block<T, O, R, V, Height>(taps, target, x, bias, resume);
+    for (; x + V * kLanes<T> <= count; x += V * kLanes<T>) {
+        if (kFillsLines && taps.past_caches) fetch_ahead<T, R, V>(taps, x);
+        block<T, O, R, V, Height>(taps, target, x, bias, resume, taps.past_caches);
+    }
     if constexpr (V > 1) sweep_blocks<T, O, R, V - 1, Height>(taps, target, x, count, bias, resume);
 }
 
@@ -145,14 +171,18 @@ void sweep_blocks(const Taps<T>& taps, T* const* target, int64_t& x, int64_t cou
 template <class T, Order O, int R, int Height>
 void sweep(const Taps<T>& taps, T* const* target, int64_t count, T bias, bool resume) {
     int64_t x = 0;
+    if (taps.past_caches) {
+        block<T, O, R, 1, Height>(taps, target, 0, bias, resume, false);
+        x = before_line(target[0]);
+    }
     sweep_blocks<T, O, R, kVectors, Height>(taps, target, x, count, bias, resume);
-    if (x < count) block<T, O, R, 1, Height>(taps, target, count - kLanes<T>, bias, resume);
+    if (x < count) block<T, O, R, 1, Height>(taps, target, count - kLanes<T>, bias, resume, false);
 }
 
 // As `block` for the listed taps alone; `spread` is how many row pointers lie between result rows.
 template <class T, int R, int V>
 inline __attribute__((always_inline)) void block_nonzero(const Taps<T>& taps, const T* const* first, T* const* target, int64_t x,
-                                                         T bias, bool resume, int64_t spread) {
+                                                         T bias, bool resume, int64_t spread, bool lines) {
     Vector<T> sums[R][V];
     for (int i = 0; i < R; ++i)
         for (int v = 0; v < V; ++v) sums[i][v] = resume ? load(target[i] + x + v * kLanes<T>) : broadcast(bias);
@@ -164,15 +194,14 @@ inline __attribute__((always_inline)) void block_nonzero(const Taps<T>& taps, co
             for (int v = 0; v < V; ++v) sums[i][v] = multiply_add<T>(tap.weight, load(pixels + v * kLanes<T>), sums[i][v]);
         }
     }
-    for (int i = 0; i < R; ++i)
-        for (int v = 0; v < V; ++v) store(target[i] + x + v * kLanes<T>, sums[i][v]);
+    store_sums<T, R, V>(sums, target, x, lines);
 }
 
 template <class T, int R, int V>
 void sweep_listed(const Taps<T>& taps, const T* const* first, T* const* target, int64_t& x, int64_t count, T bias, bool resume,
                   int64_t spread) {
     for (; x + V * kLanes<T> <= count; x += V * kLanes<T>)
-        block_nonzero<T, R, V>(taps, first, target, x, bias, resume, spread);
+        block_nonzero<T, R, V>(taps, first, target, x, bias, resume, spread, taps.past_caches);
     if constexpr (V > 3) sweep_listed<T, R, V / 2>(taps, first, target, x, count, bias, resume, spread);
 }
 
@@ -182,13 +211,17 @@ template <class T, int R>
 void sweep_nonzero(const Taps<T>& taps, T* const* target, int64_t count, T bias, bool resume, bool shared) {
     constexpr int kPair = R < 2 ? R : 2;
     const int64_t spread = shared ? 1 : taps.height;
-    int64_t x = 0;
+    int64_t x = 0, first = 0;
+    if (taps.past_caches) {
+        block_nonzero<T, R, 1>(taps, taps.rows, target, 0, bias, resume, spread, false);
+        first = before_line(target[0]);
+    }
     for (int i = 0; i < R; i += kPair) {
-        x = 0;
+        x = first;
         sweep_listed<T, kPair, 2 * kVectors>(taps, taps.rows + i * spread, target + i, x, count, bias, resume, spread);
     }
     sweep_listed<T, R, 1>(taps, taps.rows, target, x, count, bias, resume, spread);  // all rows, or sums wait for one another
-    if (x < count) block_nonzero<T, R, 1>(taps, taps.rows, target, count - kLanes<T>, bias, resume, spread);
+    if (x < count) block_nonzero<T, R, 1>(taps, taps.rows, target, count - kLanes<T>, bias, resume, spread, false);
 }
 
 template <class T, int R, Order O = Order::dense>

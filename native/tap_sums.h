@@ -43,6 +43,7 @@ private:
         char* out;
         bool gathered;
         bool in_place;      // sums go straight into the result
+        bool past_caches;
         Layout layout;      // of the piece that is gathered
         const T** pointers;
         T** targets;
@@ -68,6 +69,7 @@ private:
         const int64_t block = t.gathered ? cut_.channel_block() : 1;
         for (int64_t first = 0; first < job_.out_channels; first += block)
             finite &= sum_channels(t, first, least(block, job_.out_channels - first));
+        if (t.past_caches) end_lines();
         return finite ? kDone : kNotFinite;
     }
 
@@ -85,6 +87,7 @@ private:
         t.first_column = segment->first + tile * segment->width;
         t.columns = cut_.columns_of(*segment, tile);
         t.in_place = cut_.direct_out && (!t.gathered || (cut_.one_piece && t.columns >= L));
+        t.past_caches = cut_.past_caches && !t.gathered;
         t.first_row = band * cut_.band_rows;
         t.rows = least(cut_.band_rows, job_.rows.result - t.first_row);
         t.image = job_.image.data + batch_offset(job_, job_.image, plane);
@@ -182,7 +185,7 @@ private:
                            piece.row * cut_.whole.columns + piece.column;
         const T bias = job_.bias ? static_cast<const T*>(job_.bias)[out_channel] : T(0);
         Taps<T> view = {t.pointers, 0, t.offsets, weights, taps, cut_.whole.columns, piece.channels, piece.rows, piece.columns,
-                        nullptr, 0};
+                        nullptr, 0, t.past_caches, kRows<T> * job_.rows.dilation * job_.image.row};
         if constexpr (O == Order::sparse)
             if (t.skips_zeros) list_nonzero(t, view);
         bool finite = true;

@@ -12,8 +12,9 @@ namespace {
 
 // Scratch that a gathered tile may fill: half of a small L2 cache, so that the tile stays there while it is used.
 constexpr int64_t kTileBytes = 256 * 1024;
-// Rows of the middle that one sweep touches stay in this much of L1.
-constexpr int64_t kSweepBytes = 24 * 1024;
+// Rows of the middle that one sweep touches stay in this much of L2. What fits in L1 alone (24 KiB) leaves the rows so
+// short that memory is waited for at the beginning of each: images beyond L2 took 1.05 to 1.2 of the time.
+constexpr int64_t kSweepBytes = 96 * 1024;
 constexpr int64_t kTileColumns = 512;
 // A wide image whose rows are gathered only when a sum needs them is read along its rows, in tiles of this width;
 // 2048 and 1024 gained less, or lost (bench/blocks.py, uint8).
@@ -94,6 +95,7 @@ public:
     int64_t spacing = 1;
     bool direct_image = false;  // rows may be read where they are
     bool direct_out = false;    // sums are stored straight into the result
+    bool past_caches = false;   // and those of the middle past the caches
     Segment segments[3];
     int segment_count = 0;
     int64_t tiles_per_band = 0, band_rows = kBandRows, bands = 0;
@@ -135,6 +137,7 @@ private:
         spacing = shared ? rows.dilation / rows.stride : 1;
         whole = piece = {0, job_.channels, 0, rows.taps, 0, columns.taps};
         direct_out = plain<T>(job_, job_.out, job_.out_parts);
+        past_caches = direct_out && passes_caches<T>(job_);
         direct_image = columns.stride == 1 && plain<T>(job_, job_.image, job_.image_parts);
         const int64_t span = (columns.taps - 1) * columns.dilation;
         int64_t first = clamp(columns.before, 0, columns.result);

@@ -65,6 +65,34 @@ def test_rows_that_are_converted_as_they_are_needed(dtype, width, rng, restored_
         assert bits(widened) == bits(whole)
 
 
+@pytest.mark.parametrize(("dtype", "width"), [("float32", 2064), ("float64", 1032), ("float32", 2055)])
+@pytest.mark.parametrize("chosen", ["direct", "folded", "sparse"])
+def test_results_that_no_cache_holds(chosen, dtype, width, rng, restored_threads):
+    """They have the bits of a few rows alone, wherever they begin in a cache line (native/past_caches.h)."""
+    rows = 1600
+    image = random_image(rng, (rows, width), dtype)
+    kernel = np.array([[1, 0, 1], [0.3, 0.7, 0.3], [0, 2, 0], [0.1, 0, 0.1]], dtype)
+    room = np.full((rows, 2080 if dtype == "float32" else 1040), -1, dtype)
+    options = {"border": "reflect", "engine": chosen, "bias": 0.5}
+    package.set_num_threads(2)
+    for dilation in (1, 2):
+        reach, columns = 3 * dilation, ((0, 0), (dilation, dilation))
+        whole = corr2d(image, kernel, padding=((reach, 0), columns[1]), dilation=dilation, **options)
+        assert whole.nbytes > 12 * 2**20
+        for first in range(0, rows - 400, 300):
+            few = corr2d(
+                image[first : first + 300 + reach], kernel, padding=columns, dilation=dilation, **options
+            )
+            assert bits(few) == bits(whole[first + reach : first + 300 + reach])
+        for left in (0, 3, 8):
+            room[:] = -1
+            out = room[:, left : left + width]
+            corr2d(image, kernel, padding=((reach, 0), columns[1]), dilation=dilation, out=out, **options)
+            assert bits(out) == bits(whole)
+            assert (room[:, :left] == -1).all()
+            assert (room[:, left + width :] == -1).all()
+
+
 def test_a_photograph_into_a_strided_out(rng):
     photograph = rng.random((9, 20, 3))
     room = np.full((9, 20, 6), -1.0)
