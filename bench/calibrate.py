@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,8 @@ import corr2d
 import machine
 import pages
 from corr2d import engines
-from corr2d.engines import Engine, instruction_set, registry
+from corr2d.engines import Engine, fft, instruction_set, registry
+from corr2d.weights import weigh
 from ladder.cells import BYTES, FLOAT32, FLOAT64, KINDS, VARIANTS, Cell
 from ladder.operands import operands
 from ladder.peers import our_options
@@ -44,6 +47,11 @@ QUICK_SHAPES, QUICK_SIZES = ((32, 32), (256, 256)), (1, 3, 9, 15)
 # Image channels, result channels and side of the image, as layers of networks have them.
 LAYERS = ((3, 16, 224), (16, 16, 112), (64, 64, 56))
 LAYER_SIZES = (1, 3, 5, 7)
+
+# The tiles that the fft engine is timed in: it chooses among them by its estimates.
+TILED_SHAPE, TILED_SIZE = (1536, 1536), 15
+TILE_LENGTHS = (32, 64, 96, 128, 192, 256, 288, 432, 512)
+QUICK_TILED_SHAPE, QUICK_TILE_LENGTHS = (256, 256), (32, 64, 96)
 
 # A call that takes longer, in seconds, ends its group: larger kernels would only take longer still.
 LONGEST = 0.04
@@ -178,6 +186,28 @@ def _call(engine: str, trial: Trial, out: Any) -> Call:
     return lambda: corr2d.corr2d(image, kernel, engine=engine, out=out, **options)
 
 
+def tile_samples(quick: bool, timer: Timer) -> list[Sample]:
+    """Time the fft engine in tiles of many sizes, on as many threads as are set: left alone, it takes few."""
+    shape, lengths = (QUICK_TILED_SHAPE, QUICK_TILE_LENGTHS) if quick else (TILED_SHAPE, TILE_LENGTHS)
+    random = np.random.default_rng(0)
+    found = []
+    for dtype in ("float32", "float64"):
+        image = random.random(shape).astype(dtype)
+        kernel = random.random((TILED_SIZE, TILED_SIZE)).astype(dtype)
+        planned = corr2d.explain(image, kernel, padding="same", engine="fft")
+        weights, out = weigh(kernel, exact=False), np.empty(planned.shape, dtype)
+        calls: dict[str, Call] = {}
+        amounts: dict[str, dict[str, float]] = {}
+        for tile in product(lengths, lengths):
+            if math.prod(tile) <= fft.LARGEST_TILE:
+                title = f"{dtype}, tiles of {tile[0]}x{tile[1]}, {planned.threads} threads"
+                run = fft.prepare(planned.spec, tile)
+                calls[title] = partial(run, image, weights, None, out, planned.threads)
+                amounts[title] = fft.work_in_tiles(planned.spec, tile, planned.threads)
+        found += [Sample(title, amounts[title], seconds) for title, seconds in timer(calls).items()]
+    return found
+
+
 def raced(calls: dict[str, Call], pace: Pace) -> dict[str, float]:
     """Time a group in interleaved turns, up to the first call that takes too long."""
     chosen: dict[str, Call] = {}
@@ -223,6 +253,10 @@ def calibrate(chosen: Sequence[Engine], threads: Sequence[int], quick: bool) -> 
             progress(f"{group[0].group}: {engine.name}, {count} threads")
             with machine.use_threads(count):
                 found[engine.name] += samples(engine, group, lambda calls: raced(calls, pace))
+    for count in threads if "fft" in found else ():
+        progress(f"fft, tiles, {count} threads")
+        with machine.use_threads(count):
+            found["fft"] += tile_samples(quick, lambda calls: raced(calls, pace))
     progress("")
     return {name: fit(taken) for name, taken in found.items() if taken}
 

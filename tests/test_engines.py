@@ -1,7 +1,9 @@
 """Every engine against the definition: a systematic grid, then calls drawn at random."""
 
 import dataclasses
+import importlib.resources
 import itertools
+import json
 import math
 from fractions import Fraction
 
@@ -398,6 +400,13 @@ def test_kernels_lists_and_scalars_are_arrays(engine):
     assert corr2d(rows, [[0, 1], [2, 3]], engine=engine).tolist() == [[19, 25], [37, 43]]
     assert corr2d(rows, [[0.0, 1], [2, 3]], engine=engine).dtype == np.float64
     assert corr2d(np.array(rows, np.float32), ((0, 1), (2, 3)), engine=engine).dtype == np.float32
+
+
+def test_a_calibrated_instruction_set_knows_what_each_engine_asks():
+    measured = json.loads(importlib.resources.files("corr2d.engines").joinpath("constants.json").read_text())
+    for engine in registry():
+        names = {name: set(engines[engine]) for name, engines in measured.items() if engine in engines}
+        assert all(named == names["avx2"] for named in names.values()), (engine, names)
 
 
 @given(calls(operators=("corr2d",)))

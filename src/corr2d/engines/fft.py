@@ -30,8 +30,9 @@ if TYPE_CHECKING:  # costs as much as the rest of the room to import
 SIZES = (16, 32, 48, 64, 96, 128, 144, 192, 256, 288, 384, 432, 512, 576, 768, 864, 1024)
 # Values in one complex tile: 2 MiB of float32, 4 MiB of float64, which is what a thread may hold.
 LARGEST_TILE = 2**18
-# Tiles of more bytes do not stay in a core's own cache with their spectra (bench/calibrate.py fits both).
-CACHE = 2**19
+# Tiles of more bytes do not stay in a small core's own cache with their spectra. Each doubling from here on
+# costs as much again: of the models tried, this left the smallest residuals (tiles of bench/calibrate.py).
+CACHE = 2**18
 # A spectrum is as large as a tile, so only so many bytes of the last ones are kept: four of the largest.
 _KEPT_BYTES = 2**24
 # error <= ERROR * u * log2(tile) * sum |K| * max |X~|. The largest factor that tests/native/test_fft.cc has
@@ -57,9 +58,9 @@ def supports(spec: Spec) -> str | None:
 
 
 def work(spec: Spec, threads: int) -> dict[str, float]:
-    """Count the points of all transforms, and the points times their steps, of the best tile."""
+    """Count what the transforms of the best tiles do."""
     tile = _tile(spec)
-    return {} if tile is None else _work(spec, tile, threads)
+    return {} if tile is None else work_in_tiles(spec, tile, threads)
 
 
 def error_bound(spec: Spec) -> Bound:
@@ -78,10 +79,10 @@ def error_bound(spec: Spec) -> Bound:
     return rounded(roundings * unit_roundoff(spec.types.sum), spec, tile)
 
 
-def prepare(spec: Spec) -> Run:
-    """Resolve the call once; the spectrum is made at the first run with a kernel."""
+def prepare(spec: Spec, tile: tuple[int, int] | None = None) -> Run:
+    """Resolve the call once, in the best tiles or in given ones; a kernel's first run makes its spectrum."""
     sums = _sums(spec)
-    tile = _tile(spec) or (1, 1)
+    tile = tile or _tile(spec) or (1, 1)
     call = native_call(spec, "fft", spec.fill.real, sum_dtype=sums, tile=tile, halves=_in_halves(spec))
     name = (tile, sums, spec.rows.dilation, spec.columns.dilation)
 
@@ -144,7 +145,7 @@ def _tile(spec: Spec) -> tuple[int, int] | None:
         for columns in lengths(spec.columns):
             if rows * columns > LARGEST_TILE:
                 break
-            work = _work(spec, (rows, columns), 1)
+            work = work_in_tiles(spec, (rows, columns), 1)
             estimate = sum(seconds[name] * amount for name, amount in work.items())
             if estimate < least:
                 best, least = (rows, columns), estimate
@@ -157,8 +158,17 @@ def lengths(axis: Axis) -> list[int]:
     return [size for size in SIZES if axis.span <= size <= enough]
 
 
-def _work(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, float]:
-    """Count the points of all transforms, their points times steps, and the results written."""
+def steps(size: int) -> int:
+    """Count the passes over memory that a transform takes: its last step is done on the way (transform.h)."""
+    count = 0
+    while size > 4:
+        size //= 3 if size % 3 == 0 else 8 if size == 32 else 4
+        count += 1
+    return count
+
+
+def work_in_tiles(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, float]:
+    """Count the rows and points of all transforms, their points times steps, and the results written."""
     sums = _sums(spec)
     points, tiles = tile[0] * tile[1], 1
     for axis, size in zip((spec.rows, spec.columns), tile, strict=True):
@@ -169,11 +179,13 @@ def _work(spec: Spec, tile: tuple[int, int], threads: int) -> dict[str, float]:
     if spec.fresh:
         # A spectrum takes one transform where a pair of tiles takes two.
         rounds += -(-spec.groups // (2 * threads))
-    far = "far_" if 2 * points * itemsize(sums) > CACHE else ""
+    far = max(0.0, math.log2(2 * points * itemsize(sums) / CACHE))
     return {
         "call": 1.0,
-        f"{far}point_{sums}": float(rounds * points),
-        f"step_{sums}": rounds * points * math.log2(points),
+        f"row_{sums}": float(rounds * tile[0]),
+        f"point_{sums}": float(rounds * points),
+        f"far_point_{sums}": rounds * points * far,
+        f"step_{sums}": float(rounds * points * (steps(tile[0]) + steps(tile[1]))),
         f"result_{sums}": spec.results / max(1, min(threads, pairs)),
     }
 
